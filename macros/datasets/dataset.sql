@@ -1,0 +1,126 @@
+{#
+    A dataset: a table under an enforced contract whose every state is also kept as Parquet, for good.
+
+    config.meta.dataset: {row_id: flight_id, at: predicted_at, request: [fields that a client sends]}. The table holds the
+    present state; `artifacts/datasets/<dataset>/<fingerprint>.parquet` each state that there was, written aside and
+    renamed. registry.datasets gives the states their versions.
+#}
+{% materialization dataset, adapter = 'duckdb' %}
+    {%- set node = graph.nodes[model.unique_id] -%}
+    {%- set definition = eiderdown.dataset_definition(node) -%}
+    {%- set meaning = eiderdown.fingerprint(definition) -%}
+
+    {{ run_hooks(pre_hooks) }}
+    {%- do adapter.drop_relation(load_cached_relation(this)) if (load_cached_relation(this) or {}).type == 'view' -%}
+    {% call statement('main') -%}
+        {{ eiderdown.replace_table(this, compiled_code) }}
+    {%- endcall %}
+
+    {%- set content = eiderdown.content_hashes(this, definition) -%}
+    {%- set fingerprint = local_md5(meaning.fingerprint ~ tojson(content)) -%}
+    {%- set artifact = 'artifacts/datasets/' ~ this.identifier ~ '/' ~ fingerprint ~ '.parquet' -%}
+    {%- set kept = eiderdown.keep_as_parquet(this, definition.row_id, artifact) -%}
+    {% call statement('comment') -%}
+        {{ eiderdown.comment_on(this, {
+            'fingerprint': meaning.fingerprint,
+            'canonical': meaning.canonical,
+            'dataset_fingerprint': fingerprint,
+            'row_count': content.row_count,
+            'column_hashes': content.column_hashes,
+            'definition': definition,
+            'artifact': artifact,
+            'artifact_sha256': kept,
+        }) }}
+    {%- endcall %}
+    {{ run_hooks(post_hooks) }}
+    {%- do adapter.commit() -%}
+
+    {{ return({'relations': [this.incorporate(type='table')]}) }}
+{% endmaterialization %}
+
+
+{#
+    What a dataset is made of, as data: {row_id, at, columns, request, expressions, views}.
+    `request` maps each field that a client sends to {type, required}; `views` are the declarations of its feature views.
+#}
+{% macro dataset_definition(node) %}
+    {%- set declared = (node.config.meta or {}).get('dataset') or {} -%}
+    {%- for field in ['row_id', 'at', 'request'] -%}
+        {%- if field not in declared -%}
+            {{ exceptions.raise_compiler_error(
+                "dataset " ~ node.name ~ ": config.meta.dataset lacks '" ~ field ~ "'. Write, for example: "
+                ~ "meta: {dataset: {row_id: order_id, at: predicted_at, request: [customer_id]}}"
+            ) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- for column in [declared.row_id, declared.at] + declared.request -%}
+        {%- if column not in node.columns -%}
+            {{ exceptions.raise_compiler_error(
+                "dataset " ~ node.name ~ ": the column '" ~ column ~ "' of meta.dataset is not in the contract; "
+                ~ "declare it under columns"
+            ) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- set columns = {} -%}
+    {%- set required = {} -%}
+    {%- for column in node.columns.values() -%}
+        {%- do columns.update({column.name: column.data_type}) -%}
+        {%- for constraint in column.constraints if constraint.type in ('not_null', 'primary_key') -%}
+            {%- do required.update({column.name: true}) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- set request = {} -%}
+    {%- for field in declared.request -%}
+        {%- do request.update({field: {'type': columns[field], 'required': field in required}}) -%}
+    {%- endfor -%}
+    {{ return({
+        'row_id': declared.row_id,
+        'at': declared.at,
+        'columns': columns,
+        'not_null': required.keys() | list,
+        'request': request,
+        'expressions': eiderdown.expressions(node),
+        'views': eiderdown.views_of(node),
+    }) }}
+{% endmacro %}
+
+
+{#
+    {row_count, column_hashes} of a dataset's table: per column 128 bits that change with any of its values or with the row
+    that holds it, and do not depend on the order of rows.
+#}
+{% macro content_hashes(relation, definition) %}
+    {%- set query -%}
+        select
+            count(*)
+            {%- for column in definition.columns %},
+            format(
+                '{:x}{:x}',
+                bit_xor(hash({{ definition.row_id }}, {{ column }})),
+                cast(sum(hash({{ definition.row_id }}, {{ column }}) // 65536) as hugeint)
+            )
+            {%- endfor %}
+        from {{ relation }}
+    {%- endset -%}
+    {%- set row = run_query(query).rows[0] -%}
+    {%- set hashes = {} -%}
+    {%- for column in definition.columns -%}
+        {%- do hashes.update({column: row[loop.index] | string}) -%}
+    {%- endfor -%}
+    {{ return({'row_count': row[0] | int, 'column_hashes': hashes}) }}
+{% endmacro %}
+
+
+{# Keep a table as Parquet under the home, whole or not at all. Returns the file's SHA-256. #}
+{% macro keep_as_parquet(relation, row_id, artifact) %}
+    {%- set final = eiderdown.home() ~ '/' ~ artifact -%}
+    {%- set aside = run_query("select eiderdown_aside(" ~ eiderdown.literal(final) ~ ")").rows[0][0] -%}
+    {%- do run_query(
+        "copy (select * from " ~ relation ~ " order by " ~ row_id ~ ") to " ~ eiderdown.literal(aside) ~ " (format parquet)"
+    ) -%}
+    {{ return(
+        run_query(
+            "select eiderdown_adopt(" ~ eiderdown.literal(aside) ~ ", " ~ eiderdown.literal(final) ~ ")"
+        ).rows[0][0]
+    ) }}
+{% endmacro %}

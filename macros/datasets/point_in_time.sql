@@ -1,0 +1,102 @@
+{#
+    Join a spine to feature views as they were known at the spine's time: no value that was not known by then.
+
+    spine: a relation or the name of a CTE with one row per prediction: the entities' keys, the time, anything else.
+    views: what ref() returns for feature views, in any number.
+    at: the spine's column that holds the prediction time (timestamptz).
+    status: also give `<view>_status` per view: 'present', 'not_found' or 'expired'.
+
+    Two clocks: of the rows with known_at <= at, the one with the latest event_at counts, and of its corrections the one
+    known last. A late row about an older event never replaces a newer one. After the match, a row whose event_at lies
+    more than ttl before `at` is expired: its features are null. (Point-in-time correctness as Feast has it, by two
+    clocks as in bitemporal tables.) Count and order of the spine's rows are kept, whatever the keys: null keys find
+    nothing, repeated rows stay repeated.
+
+    Returns a select statement: the spine's columns, then each view's features under their own names. A name that comes
+    twice is a compiler error.
+#}
+{% macro point_in_time(spine, views, at='predicted_at', status=false) -%}
+    {{ return(adapter.dispatch('point_in_time', 'eiderdown')(spine, views, at, status)) }}
+{%- endmacro %}
+
+{% macro default__point_in_time(spine, views, at, status) -%}
+    {%- set declarations = [] -%}
+    {%- if execute -%}
+        {%- for view in views -%}
+            {%- do declarations.append(eiderdown.feature_view_declaration(eiderdown.node_of(view))) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(eiderdown.point_in_time_join(spine, declarations, at, status)) }}
+{%- endmacro %}
+
+{# The same for declarations in the place of relations. #}
+{% macro point_in_time_join(spine, declarations, at, status) %}
+{%- do eiderdown.refuse_repeated_features(declarations) -%}
+with spine_rows as (
+    select *, row_number() over () as _spine_row from {{ spine }}
+)
+{%- for view in declarations %},
+{# Rows that were never the latest known event are no answer to any question, and without them the latest known row is
+   the latest known event: one ordered match finds it. Peers in known_at are in the frame, so one row per known_at stays. #}
+_view_{{ loop.index }} as (
+    select * from {{ view.relation }}
+    qualify {{ view.event_at }} = max({{ view.event_at }}) over (
+        partition by {{ view.entity | join(', ') }} order by {{ view.known_at }} range unbounded preceding
+    )
+)
+{%- endfor %}
+select
+    spine_rows.* exclude (_spine_row)
+    {%- for view in declarations %}
+    {%- set alias = '_view_' ~ loop.index %}
+    {%- set expired = '(' ~ eiderdown.is_expired(alias ~ '.' ~ view.event_at, 'spine_rows.' ~ at, view.ttl) ~ ')' %}
+    {%- for feature in view.features %},
+    {%- if view.ttl is none %}
+    {{ alias }}.{{ feature }}
+    {%- else %}
+    if({{ expired }}, null, {{ alias }}.{{ feature }}) as {{ feature }}
+    {%- endif %}
+    {%- endfor %}
+    {%- if status %},
+    case
+        when {{ alias }}.{{ view.event_at }} is null then 'not_found'
+        {%- if view.ttl is not none %}
+        when {{ expired }} then 'expired'
+        {%- endif %}
+        else 'present'
+    end as {{ view.view }}_status
+    {%- endif %}
+    {%- endfor %}
+from spine_rows
+{%- for view in declarations %}
+{%- set alias = '_view_' ~ loop.index %}
+asof left join {{ alias }}
+    on spine_rows.{{ at }} >= {{ alias }}.{{ view.known_at }}
+    {%- for key in view.entity %}
+    and spine_rows.{{ key }} = {{ alias }}.{{ key }}
+    {%- endfor %}
+{%- endfor %}
+order by spine_rows._spine_row
+{% endmacro %}
+
+
+{# Whether an event is older than ttl at a time. In microseconds, so that a day is 24 hours in every time zone. #}
+{% macro is_expired(event_at, at, ttl) -%}
+    epoch_us({{ at }}) - epoch_us({{ event_at }}) > cast(epoch(interval '{{ ttl }}') * 1000000 as bigint)
+{%- endmacro %}
+
+
+{% macro refuse_repeated_features(declarations) %}
+    {%- set home = {} -%}
+    {%- for view in declarations -%}
+        {%- for feature in view.features -%}
+            {%- if feature in home -%}
+                {{ exceptions.raise_compiler_error(
+                    "point_in_time: the feature '" ~ feature ~ "' is in " ~ home[feature] ~ " and in " ~ view.relation
+                    ~ "; rename it in a new version of one of them"
+                ) }}
+            {%- endif -%}
+            {%- do home.update({feature: view.relation}) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+{% endmacro %}

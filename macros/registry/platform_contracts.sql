@@ -1,0 +1,182 @@
+{#
+    The contracts of the platform's own tables, so that a project's registry models can be one line each.
+
+    A column is `name: type` with `not null` and `check (…)` behind it as in a CREATE TABLE.
+#}
+{% macro platform_contracts() %}
+    {%- set contracts -%}
+feature_views:
+  primary_key: [view, version]
+  columns:
+    view: varchar not null
+    version: integer not null check (version > 0)
+    relation: varchar not null
+    description: varchar
+    entity: varchar[] not null
+    event_at: varchar not null
+    known_at: varchar not null
+    ttl: interval
+    online: boolean not null
+    columns: map(varchar, varchar) not null
+    fingerprint: varchar not null
+    canonical_sql: varchar not null
+    deprecation_date: timestamptz
+    created_at: timestamptz not null
+    invocation_id: varchar not null
+
+datasets:
+  primary_key: [dataset, version]
+  columns:
+    dataset: varchar not null
+    version: integer not null check (version > 0)
+    fingerprint: varchar not null
+    row_count: bigint not null
+    definition: json not null
+    column_hashes: map(varchar, varchar) not null
+    artifact: varchar not null
+    artifact_sha256: varchar not null
+    created_at: timestamptz not null
+    invocation_id: varchar not null
+
+model_versions:
+  primary_key: [model, version]
+  columns:
+    model: varchar not null
+    version: integer not null check (version > 0)
+    created_at: timestamptz not null
+    estimator: varchar not null
+    task: varchar not null
+    target: varchar not null
+    dataset: varchar not null
+    dataset_version: integer not null
+    feature_fingerprint: varchar not null
+    code_fingerprint: varchar not null
+    training_fingerprint: varchar not null
+    declaration: json not null
+    params: json not null
+    seed: integer not null
+    row_counts: map(varchar, bigint) not null
+    signature: json not null
+    canary: json not null
+    artifact_format: varchar not null
+    artifact: varchar not null
+    artifact_sha256: varchar not null
+    libraries: map(varchar, varchar) not null
+    invocation_id: varchar not null
+
+scores:
+  primary_key: [model, version, dataset_version, row_id]
+  columns:
+    model: varchar not null
+    version: integer not null
+    dataset_version: integer not null
+    row_id: varchar not null
+    split: varchar not null check (split in ('train', 'validation', 'test'))
+    slices: map(varchar, varchar) not null
+    target: double not null
+    score: double not null check (not isnan(score))
+    threshold: double not null
+
+model_metrics:
+  primary_key: [model, version, dataset_version, split, slice, metric]
+  columns:
+    model: varchar not null
+    version: integer not null
+    dataset_version: integer not null
+    split: varchar not null
+    slice: varchar not null
+    metric: varchar not null
+    value: double
+    row_count: bigint not null
+
+model_aliases:
+  primary_key: [model, alias, since]
+  columns:
+    model: varchar not null
+    alias: varchar not null
+    version: integer not null
+    since: timestamptz not null
+    reason: varchar not null
+
+current_aliases:
+  primary_key: [model, alias]
+  columns:
+    model: varchar not null
+    alias: varchar not null
+    version: integer not null
+    since: timestamptz not null
+    reason: varchar not null
+
+predictions:
+  primary_key: [model, row_id]
+  columns:
+    model: varchar not null
+    version: integer not null
+    row_id: varchar not null
+    predicted_at: timestamptz not null
+    score: double not null
+    label: boolean not null
+    status: varchar not null check (status in ('ok', 'incomplete'))
+    missing: varchar[] not null
+
+releases:
+  primary_key: [release]
+  columns:
+    release: varchar not null
+    as_of: timestamptz not null
+    created_at: timestamptz not null
+    views: map(varchar, bigint) not null
+    models: map(varchar, integer[]) not null
+    invocation_id: varchar not null
+
+prediction_log:
+  primary_key: [event_id]
+  columns:
+    event_id: varchar not null
+    request_id: varchar not null
+    logged_at: timestamptz not null
+    model: varchar not null
+    version: integer not null
+    release: varchar not null
+    predicted_at: timestamptz not null
+    instance: json not null
+    features: json not null
+    status: varchar not null
+    missing: varchar[] not null
+    score: double
+    label: boolean
+    {%- endset -%}
+    {{ return(fromyaml(contracts)) }}
+{% endmacro %}
+
+
+{#
+    The platform's contract for a node: {declared: {name: type}, ddl, primary_key}.
+
+    A node is such a table by its name (registry.datasets) or, for training and batch predictions, by what it declares:
+    config.meta.model, config.meta.scores or config.meta.predictions.
+#}
+{% macro platform_contract(node) %}
+    {%- set meta = node.config.meta or {} -%}
+    {%- if 'model' in meta -%}{%- set table = 'model_versions' -%}
+    {%- elif 'scores' in meta -%}{%- set table = 'scores' -%}
+    {%- elif 'predictions' in meta -%}{%- set table = 'predictions' -%}
+    {%- else -%}{%- set table = node.alias -%}
+    {%- endif -%}
+    {%- set contracts = eiderdown.platform_contracts() -%}
+    {%- if table not in contracts -%}
+        {{ exceptions.raise_compiler_error(
+            node.schema ~ "." ~ node.alias ~ ": a registered table needs a contract; give its columns in YAML, each with "
+            ~ "data_type, and a primary key"
+        ) }}
+    {%- endif -%}
+    {%- set contract = contracts[table] -%}
+    {%- set declared = {} -%}
+    {%- set lines = [] -%}
+    {%- for name, definition in contract.columns.items() -%}
+        {%- do declared.update({name: modules.re.split(' not null| check ', definition)[0]}) -%}
+        {%- do lines.append(name ~ ' ' ~ definition) -%}
+    {%- endfor -%}
+    {%- do lines.append('primary key (' ~ contract.primary_key | join(', ') ~ ')') -%}
+    {{ return({'declared': declared, 'ddl': lines | join(', '), 'primary_key': contract.primary_key}) }}
+{% endmacro %}

@@ -1,0 +1,121 @@
+{#
+    A table of the platform: rows are added by primary key and kept for good, also under --full-refresh.
+
+    SQL and Python models alike: types, primary key, not null and check hold, from the YAML columns or, where those name
+    no data types, from the platform's own contract (see platform_contracts()). A row whose primary key is there already
+    is left as it is. `history: false` in the config replaces the rows instead, in one transaction.
+
+    A column `invocation_id` of the contract is filled in here.
+
+    A Python model returns a DuckDB relation (`session.from_arrow(table)`), which is put in a temporary table first.
+#}
+{% materialization registered, adapter = 'duckdb', supported_languages = ['sql', 'python'] %}
+    {%- set contract = eiderdown.table_contract(graph.nodes[model.unique_id]) -%}
+    {%- set target_relation = this.incorporate(type='table') -%}
+    {%- set keep = config.get('history', true) -%}
+
+    {{ run_hooks(pre_hooks) }}
+    {%- set rows = '_rows_of_' ~ this.identifier -%}
+    {%- if model.language == 'python' -%}
+        {% call statement('python', language='python') -%}
+{{ compiled_code }}
+
+def materialize(relation, session):
+    from ml.contracts import hold_rows
+    hold_rows(session, relation, {{ tojson(rows) }}, {{ tojson(contract.name) }})
+        {%- endcall %}
+    {%- else -%}
+        {% call statement('sql', auto_begin=False) -%}
+            create or replace temporary table {{ rows }} as {{ compiled_code }}
+        {%- endcall %}
+    {%- endif -%}
+    {%- do eiderdown.refuse_other_columns(contract, rows, filled_in=['invocation_id']) -%}
+    {%- set exists = load_cached_relation(this) is not none -%}
+    {%- if exists and keep -%}
+        {%- do eiderdown.refuse_other_columns(contract, this) -%}
+    {%- endif -%}
+
+    {% call statement('main') -%}
+        {%- if keep %}
+        create table if not exists {{ this }} ({{ contract.ddl }});
+        {%- else %}
+        create or replace table {{ this }} ({{ contract.ddl }});
+        {%- endif %}
+        insert into {{ this }} ({{ contract.columns.keys() | join(', ') }})
+        select
+            {%- for column in contract.columns %}
+            {{ eiderdown.literal(invocation_id) ~ ' as ' if column == 'invocation_id' }}{{ column }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        from {{ rows }} as new_rows
+        {%- if keep %}
+        anti join {{ this }} as kept using ({{ contract.primary_key | join(', ') }})
+        {%- endif %}
+    {%- endcall %}
+    {{ run_hooks(post_hooks) }}
+    {%- do adapter.commit() -%}
+    {% call statement('done', auto_begin=False) -%}
+        drop table if exists {{ rows }}
+    {%- endcall %}
+
+    {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}
+
+
+{# Stop with a list of what differs where a relation's columns and types are not those of the contract. #}
+{% macro refuse_other_columns(contract, relation, filled_in=[]) %}
+    {%- set found = {} -%}
+    {%- for row in run_query("describe " ~ relation).rows -%}
+        {%- do found.update({row[0]: row[1]}) -%}
+    {%- endfor -%}
+    {%- set wrong = [] -%}
+    {%- for name, type in contract.columns.items() if name not in filled_in -%}
+        {%- if name not in found -%}
+            {%- do wrong.append(name ~ ": missing, the contract has " ~ type) -%}
+        {%- elif found[name] != type -%}
+            {%- do wrong.append(name ~ ": is " ~ found[name] ~ ", the contract has " ~ type) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- for name in found if name not in contract.columns -%}
+        {%- do wrong.append(name ~ ": not in the contract") -%}
+    {%- endfor -%}
+    {%- if wrong -%}
+        {{ exceptions.raise_compiler_error(
+            contract.name ~ ": " ~ relation ~ " does not keep the contract. " ~ wrong | join('; ')
+            ~ ". Mend the model or the contract; no row was written."
+        ) }}
+    {%- endif -%}
+{% endmacro %}
+
+
+{# The contract of a registered table: {name, columns: {name: type}, ddl, primary_key}. Types as DuckDB names them. #}
+{% macro table_contract(node) %}
+    {%- set name = node.schema ~ '.' ~ node.alias -%}
+    {%- set typed = node.columns.values() | selectattr('data_type') | list -%}
+    {%- if typed -%}
+        {%- set lines = adapter.render_raw_columns_constraints(raw_columns=node.columns) -%}
+        {%- set constraints = adapter.render_raw_model_constraints(raw_constraints=node.constraints) -%}
+        {%- set contract = {
+            'ddl': (lines + constraints) | join(', '),
+            'primary_key': eiderdown.primary_key(node),
+        } -%}
+        {%- set declared = typed | map(attribute='name') | list -%}
+        {%- set types = typed | map(attribute='data_type') | list -%}
+    {%- else -%}
+        {%- set contract = eiderdown.platform_contract(node) -%}
+        {%- set declared = contract.declared.keys() | list -%}
+        {%- set types = contract.declared.values() | list -%}
+    {%- endif -%}
+    {%- if not contract.primary_key -%}
+        {{ exceptions.raise_compiler_error(name ~ ": a registered table needs a primary key; declare one in its YAML") }}
+    {%- endif -%}
+    {# The types as DuckDB names them: `timestamptz` is TIMESTAMP WITH TIME ZONE. #}
+    {%- set casts = [] -%}
+    {%- for type in types -%}
+        {%- do casts.append("cast(null as " ~ type ~ ") as " ~ declared[loop.index0]) -%}
+    {%- endfor -%}
+    {%- set columns = {} -%}
+    {%- for row in run_query("describe select " ~ casts | join(', ')).rows -%}
+        {%- do columns.update({row[0]: row[1]}) -%}
+    {%- endfor -%}
+    {{ return({'name': name, 'columns': columns, 'ddl': contract.ddl, 'primary_key': contract.primary_key}) }}
+{% endmacro %}

@@ -1,0 +1,1 @@
+"""The Python side of the platform: contracts, fingerprints, training, scoring, releases."""

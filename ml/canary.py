@@ -1,0 +1,84 @@
+"""Canaries: rows with the scores that a model gave when it was trained, to try a loaded model on.
+
+A text that LightGBM cannot parse ends the process, so a model is first loaded in a child process: `python -m ml.canary`.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ml.errors import ArtifactError
+from ml.field_types import arrow_type, decode, encode
+from ml.scorer import Scorer
+from ml.signature import Feature, Signature
+
+CANARY_ROWS = 8
+SECONDS_TO_ANSWER = 60
+
+
+def make_canary(scorer: Scorer, table: pa.Table) -> str:
+    """Rows spread over a table and their scores, as JSON {rows: [{feature: value}], scores: [hex of a double]}."""
+    places = np.unique(np.linspace(0, table.num_rows - 1, CANARY_ROWS).astype(int))
+    rows = table.take(pa.array(places)).select([feature.name for feature in scorer.signature.features])
+    scores = [float(score).hex() for score in scorer.score(rows)]
+    return json.dumps({"rows": [encode(row) for row in rows.to_pylist()], "scores": scores})
+
+
+def check_in_child(name: str, artifact: Path, artifact_format: str, sha256: str, signature: str, canary: str) -> None:
+    """Load a model in a child process and compare its scores with the recorded ones, bit for bit.
+
+    name: the model and version, for the error. Raises ArtifactError where the child crashes, hangs or scores otherwise.
+    """
+    asked = {
+        "artifact": str(artifact),
+        "artifact_format": artifact_format,
+        "sha256": sha256,
+        "signature": signature,
+        "canary": canary,
+    }
+    command = [sys.executable, "-m", "ml.canary"]
+    try:
+        child = subprocess.run(
+            command, input=json.dumps(asked), capture_output=True, text=True, timeout=SECONDS_TO_ANSWER, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ArtifactError(f"{name}: {artifact} did not load within {SECONDS_TO_ANSWER} s; train the model again.") from None
+    if child.returncode != 0:
+        said = child.stderr.strip().splitlines()[-1:] or [f"ended by signal {-child.returncode}"]
+        raise ArtifactError(f"{name}: refused, the canary failed: {said[0]}")
+
+
+def _score_canary(asked: dict[str, Any]) -> list[str]:
+    """The differences between recorded and present scores, as text."""
+    signature = Signature.from_json(asked["signature"])
+    canary = json.loads(asked["canary"])
+    scorer = Scorer(Path(asked["artifact"]), asked["artifact_format"], asked["sha256"], signature)
+    scores = scorer.score(_to_table(canary["rows"], signature.features))
+    expected = [float.fromhex(score) for score in canary["scores"]]
+    return [
+        f"row {number} scores {found!r}, recorded {recorded!r}"
+        for number, (found, recorded) in enumerate(zip(scores.tolist(), expected, strict=True))
+        if found != recorded
+    ]
+
+
+def _to_table(rows: list[dict[str, Any]], features: list[Feature]) -> pa.Table:
+    columns = {
+        feature.name: pa.array([decode(row[feature.name], feature.type) for row in rows], arrow_type(feature.type))
+        for feature in features
+    }
+    return pa.table(columns)
+
+
+if __name__ == "__main__":
+    try:
+        differences = _score_canary(json.load(sys.stdin))
+    except ArtifactError as error:
+        differences = [str(error)]
+    if differences:
+        sys.exit(differences[0])

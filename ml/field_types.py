@@ -1,0 +1,179 @@
+"""Values between JSON, Python and DuckDB: each type of a contract has one reading, and nothing is rounded on the way."""
+
+import datetime as dt
+import decimal
+import math
+import re
+from typing import Any
+
+import pyarrow as pa
+
+_INTEGERS = {
+    "TINYINT": (pa.int8(), -(2**7), 2**7 - 1),
+    "SMALLINT": (pa.int16(), -(2**15), 2**15 - 1),
+    "INTEGER": (pa.int32(), -(2**31), 2**31 - 1),
+    "BIGINT": (pa.int64(), -(2**63), 2**63 - 1),
+    "UTINYINT": (pa.uint8(), 0, 2**8 - 1),
+    "USMALLINT": (pa.uint16(), 0, 2**16 - 1),
+    "UINTEGER": (pa.uint32(), 0, 2**32 - 1),
+    "UBIGINT": (pa.uint64(), 0, 2**64 - 1),
+}
+_ALIASES = {
+    "INT": "INTEGER",
+    "INT1": "TINYINT",
+    "INT2": "SMALLINT",
+    "INT4": "INTEGER",
+    "INT8": "BIGINT",
+    "LONG": "BIGINT",
+    "SHORT": "SMALLINT",
+    "TEXT": "VARCHAR",
+    "STRING": "VARCHAR",
+    "BOOL": "BOOLEAN",
+    "FLOAT8": "DOUBLE",
+    "FLOAT4": "FLOAT",
+    "REAL": "FLOAT",
+    "NUMERIC": "DECIMAL",
+    "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ",
+    "DATETIME": "TIMESTAMP",
+}
+_DECIMAL = re.compile(r"DECIMAL(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?$")
+
+
+def canonical(sql_type: str) -> str:
+    """A SQL type under one spelling: `timestamp with time zone` is TIMESTAMPTZ, `numeric(9,2)` is DECIMAL(9,2)."""
+    name = " ".join(sql_type.upper().split())
+    head, bracket, tail = name.partition("(")
+    return _ALIASES.get(head.strip(), head.strip()) + bracket + tail
+
+
+def arrow_type(sql_type: str) -> pa.DataType:
+    """The Arrow type that holds a SQL type's values exactly. Raises TypeError for types that no request can carry."""
+    name = canonical(sql_type)
+    if name in _INTEGERS:
+        return _INTEGERS[name][0]
+    simple = {
+        "VARCHAR": pa.string(),
+        "BOOLEAN": pa.bool_(),
+        "DOUBLE": pa.float64(),
+        "FLOAT": pa.float32(),
+        "DATE": pa.date32(),
+        "TIMESTAMP": pa.timestamp("us"),
+        "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
+    }
+    if name in simple:
+        return simple[name]
+    if match := _DECIMAL.match(name):
+        return pa.decimal128(int(match[1] or 18), int(match[2] or 3))
+    raise TypeError(
+        f"the type {sql_type} cannot be carried by a request; use one of {', '.join([*_INTEGERS, *simple, 'DECIMAL'])}"
+    )
+
+
+def is_numeric(sql_type: str) -> bool:
+    """Whether a model can take a column of this type as a number."""
+    name = canonical(sql_type)
+    return name in _INTEGERS or name in ("DOUBLE", "FLOAT", "BOOLEAN") or bool(_DECIMAL.match(name))
+
+
+def decode(value: Any, sql_type: str) -> Any:
+    """A JSON value as the Python value of a SQL type; None stays None.
+
+    Raises ValueError with what was expected, never with the value itself.
+    """
+    if value is None:
+        return None
+    name = canonical(sql_type)
+    if name in _INTEGERS:
+        return _decode_integer(value, name)
+    if name == "VARCHAR":
+        if not isinstance(value, str):
+            raise ValueError("expected a string")
+        if "\x00" in value:
+            raise ValueError("expected a string without NUL")
+        return value
+    if name == "BOOLEAN":
+        if not isinstance(value, bool):
+            raise ValueError("expected true or false")
+        return value
+    if name in ("DOUBLE", "FLOAT"):
+        return _decode_float(value, name)
+    if name in ("TIMESTAMPTZ", "TIMESTAMP"):
+        return _decode_timestamp(value, with_zone=name == "TIMESTAMPTZ")
+    if name == "DATE":
+        try:
+            return dt.date.fromisoformat(value)
+        except (TypeError, ValueError):
+            raise ValueError("expected a date such as 2013-12-31") from None
+    if match := _DECIMAL.match(name):
+        return _decode_decimal(value, int(match[1] or 18), int(match[2] or 3))
+    raise TypeError(f"the type {sql_type} cannot be carried by a request")
+
+
+def _decode_integer(value: Any, name: str) -> int:
+    _, least, greatest = _INTEGERS[name]
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("expected an integer")
+    if not least <= value <= greatest:
+        raise ValueError(f"expected an integer from {least} to {greatest}")
+    return value
+
+
+def _decode_float(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("expected a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError("expected a number that a double can hold") from None
+    if not math.isfinite(number) or (name == "FLOAT" and abs(number) > 3.4028234663852886e38):
+        raise ValueError("expected a finite number")
+    return number
+
+
+def _decode_timestamp(value: Any, with_zone: bool) -> dt.datetime:
+    expected = "expected a time with its zone, such as 2013-12-31T14:00:00Z" if with_zone else "expected a time without zone"
+    try:
+        moment = dt.datetime.fromisoformat(value)
+        if (moment.tzinfo is not None) != with_zone or len(value) < 16:
+            raise ValueError
+        return moment.astimezone(dt.UTC) if with_zone else moment
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(expected) from None
+
+
+def _decode_decimal(value: Any, precision: int, scale: int) -> decimal.Decimal:
+    expected = f"expected a decimal number of at most {precision} digits, {scale} of them after the point"
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(expected)
+    try:
+        number = decimal.Decimal(str(value))
+        if not number.is_finite() or abs(number) >= decimal.Decimal(10) ** (precision - scale):
+            raise ValueError(expected)
+        with decimal.localcontext(prec=precision + 1):
+            exact = number.quantize(decimal.Decimal(1).scaleb(-scale))
+    except decimal.InvalidOperation:
+        raise ValueError(expected) from None
+    if exact != number:
+        raise ValueError(expected)
+    return exact
+
+
+def encode(value: Any) -> Any:
+    """A Python value as JSON holds it: times in ISO 8601 with Z, DECIMAL as a string, NaN and infinity as null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dt.datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds()
+    if isinstance(value, decimal.Decimal):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, dict):
+        return {str(key): encode(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [encode(entry) for entry in value]
+    return value

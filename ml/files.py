@@ -1,0 +1,69 @@
+"""Files that appear whole or not at all, under the home folder."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from ml.errors import ArtifactError
+
+
+def home() -> Path:
+    """The folder that holds everything at run time: `EIDERDOWN_HOME`, or `warehouse` where dbt runs."""
+    return Path(os.environ.get("EIDERDOWN_HOME", "warehouse"))
+
+
+def aside(final: Path) -> Path:
+    """A place beside `final` to write to before `adopt`; its folder is made."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    return final.with_name(f".aside-{os.getpid()}-{final.name}")
+
+
+def adopt(written: Path, final: Path) -> str:
+    """Put a completely written file (or folder of synced files) in its place, durably. Returns a file's SHA-256 in hex."""
+    digest = ""
+    if written.is_file():
+        sync(written)
+        digest = sha256(written)
+    os.replace(written, final)
+    sync(final.parent)
+    return digest
+
+
+def write_whole(final: Path, content: bytes) -> str:
+    """Write a file so that readers see the old or the new content, never a part. Returns its SHA-256 in hex."""
+    written = aside(final)
+    written.write_bytes(content)
+    return adopt(written, final)
+
+
+def sync(path: Path) -> None:
+    """Ask the disk to keep a file, or a folder's list of names."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_checked(path: Path, expected_sha256: str) -> bytes:
+    """The bytes of a file, if they are the expected ones.
+
+    Raises ArtifactError where the file is missing or differs: nothing may parse it then.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read ({error.strerror}). Restore it, or train and publish again.") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected_sha256:
+        raise ArtifactError(
+            f"{path}: its SHA-256 is {found}, the record says {expected_sha256}. "
+            "The file was altered or torn; restore it, or train and publish again."
+        )
+    return content

@@ -1,0 +1,56 @@
+"""Fingerprints of what SQL means: equal for rewrites that change nothing, different for what changes a result."""
+
+import hashlib
+import json
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer import optimize
+
+Schema = dict[str, dict[str, dict[str, str]]]
+
+
+def canonical_sql(sql: str, schema: Schema) -> str:
+    """SQL in canonical form (DuckDB's dialect): comments, layout, aliases and the order of CTEs are gone.
+
+    schema: {schema: {table: {column: type}}} of the relations that the query reads, to expand `*`.
+    Raises ValueError where sqlglot cannot parse the text. Where its optimizer cannot follow a query, the canonical form
+    is the parsed one: more rewrites then count as changes, never fewer.
+
+    >>> canonical_sql("select A as b -- why\\n from s.t", {"s": {"t": {"a": "int"}}})
+    'SELECT "t"."a" AS "b" FROM "s"."t" AS "t"'
+    """
+    try:
+        tree = sqlglot.parse_one(sql, read="duckdb")
+    except SqlglotError as error:
+        raise ValueError(f"sqlglot cannot parse the SQL: {error}") from error
+    for table in tree.find_all(exp.Table):
+        table.set("catalog", None)
+    try:
+        tree = optimize(tree, schema=schema, dialect="duckdb")
+    except SqlglotError:
+        pass
+    return tree.sql(dialect="duckdb", comments=False)
+
+
+def digest(value: Any) -> str:
+    """The SHA-256, in hex, of a JSON value in canonical form (sorted keys, no spaces)."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def fingerprint(request: str) -> str:
+    """Answer of the SQL function `eiderdown_fingerprint`: JSON {fingerprint, canonical}.
+
+    request: JSON {sql, schema, upstream, declaration}; `upstream` maps the relations that the query reads to their
+    fingerprints, which makes this a Merkle tree.
+    """
+    asked = json.loads(request)
+    canonical = canonical_sql(asked["sql"], asked["schema"])
+    return json.dumps(
+        {
+            "fingerprint": digest([canonical, asked["upstream"], asked["declaration"]]),
+            "canonical": canonical,
+        }
+    )

@@ -1,0 +1,37 @@
+"""The one door from SQL to Python: a dbt-duckdb plugin, named in profiles.yml as `module: ml.plugin`."""
+
+from pathlib import Path
+from typing import Any
+
+from dbt.adapters.duckdb.plugins import BasePlugin
+from duckdb import DuckDBPyConnection
+
+from ml import files
+from ml.fingerprint import fingerprint
+
+
+def eiderdown_aside(final: str) -> str:
+    """A path to write to before `eiderdown_adopt` puts the file at `final`."""
+    return str(files.aside(Path(final)))
+
+
+def eiderdown_adopt(written: str, final: str) -> str:
+    """Put a written file at `final`, durably and at once. Returns its SHA-256."""
+    return files.adopt(Path(written), Path(final))
+
+
+class Plugin(BasePlugin):
+    """Prepares the home folder and registers the SQL functions that macros call."""
+
+    def initialize(self, plugin_config: dict[str, Any]) -> None:
+        """Make the folders that sources read, with an empty file: DuckDB's readers refuse a pattern that finds nothing."""
+        for folder in ("raw", "releases", "artifacts", "events/predictions"):
+            (files.home() / folder).mkdir(parents=True, exist_ok=True)
+        (files.home() / "events/predictions/none.jsonl").touch()
+
+    def configure_connection(self, conn: DuckDBPyConnection) -> None:
+        """Register the functions; those that touch files are marked, so that DuckDB calls them once and when asked."""
+        text = "VARCHAR"
+        conn.create_function("eiderdown_fingerprint", fingerprint, [text], text)  # type: ignore[arg-type, list-item]
+        conn.create_function("eiderdown_aside", eiderdown_aside, [text], text, side_effects=True)  # type: ignore[arg-type, list-item]
+        conn.create_function("eiderdown_adopt", eiderdown_adopt, [text, text], text, side_effects=True)  # type: ignore[arg-type, list-item]

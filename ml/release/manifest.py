@@ -1,0 +1,131 @@
+"""A release's manifest: what it holds, under which checks. The truth about releases is the manifests on disk.
+
+Layout of the folder `releases` under the home folder:
+
+    current                         the name of the release that is served, replaced atomically
+    <release>/manifest.json         this module's Manifest
+    <release>/release.duckdb        the same rows, for SQL
+    <release>/features/<view>_v<N>.arrow
+    <release>/models/<model>_v<N>.<suffix>
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ml import files
+from ml.errors import ReleaseError
+from ml.fingerprint import digest
+
+FORMAT = 1
+HASH_COLUMN = "_key_hash"
+
+
+@dataclass(frozen=True)
+class ReleasedView:
+    """The latest known row of each entity of a feature view, as Arrow IPC sorted by HASH_COLUMN."""
+
+    view: str
+    version: int
+    fingerprint: str
+    entity: list[str]
+    event_at: str
+    known_at: str
+    ttl_seconds: float | None
+    columns: dict[str, str]
+    file: str
+    sha256: str
+    row_count: int
+
+    @property
+    def name(self) -> str:
+        """The view with its version."""
+        return f"{self.view}_v{self.version}"
+
+
+@dataclass(frozen=True)
+class ReleasedModel:
+    """A version of a model with its artifact and signature. `signature` and `canary` are JSON texts."""
+
+    model: str
+    version: int
+    task: str
+    estimator: str
+    artifact_format: str
+    file: str
+    sha256: str
+    signature: str
+    canary: str
+
+    @property
+    def name(self) -> str:
+        """The model with its version."""
+        return f"{self.model}_v{self.version}"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a release holds. Its identity is its content: time and invocation stay out of it."""
+
+    release: str
+    as_of: str
+    views: list[ReleasedView]
+    models: list[ReleasedModel]
+    aliases: dict[str, dict[str, int]]
+    created_at: str
+    database: str
+    database_sha256: str
+
+    def to_json(self) -> str:
+        """The manifest as it is stored."""
+        return json.dumps({"format": FORMAT, **dataclasses.asdict(self)}, indent=1, sort_keys=True)
+
+
+def identity(as_of: str, views: list[ReleasedView], models: list[ReleasedModel], aliases: dict[str, dict[str, int]]) -> str:
+    """The name of the release with this content: 16 hex digits."""
+    return digest([as_of, [dataclasses.asdict(entry) for entry in [*views, *models]], aliases])[:16]
+
+
+def releases_folder() -> Path:
+    """The folder that holds the releases."""
+    return files.home() / "releases"
+
+
+def current_release(folder: Path) -> str:
+    """The name of the current release. Raises ReleaseError where none has been published."""
+    try:
+        return (folder / "current").read_text().strip()
+    except FileNotFoundError:
+        raise ReleaseError(f"{folder}: no release has been published; run `dbt build` first.") from None
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest in a release's folder.
+
+    Raises ReleaseError where it is missing, torn, of another format, or names a file outside the folder.
+    """
+    try:
+        stored: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+        if stored.pop("format") != FORMAT:
+            raise ReleaseError(f"{folder}: written by another version of the platform; publish again with this one.")
+        manifest = Manifest(
+            **{
+                **stored,
+                "views": [ReleasedView(**view) for view in stored["views"]],
+                "models": [ReleasedModel(**model) for model in stored["models"]],
+            }
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReleaseError(f"{folder}: the manifest cannot be read ({error}); restore it or publish again.") from error
+    for file in [*(view.file for view in manifest.views), *(model.file for model in manifest.models), manifest.database]:
+        if not (folder / file).resolve().is_relative_to(folder.resolve()):
+            raise ReleaseError(f"{folder}: the manifest names {file}, which is outside the release; publish again.")
+    return manifest
+
+
+def all_manifests(folder: Path) -> list[Manifest]:
+    """Every release on disk, oldest first."""
+    found = [read_manifest(path.parent) for path in folder.glob("[0-9a-f]*/manifest.json")]
+    return sorted(found, key=lambda manifest: manifest.created_at)

@@ -1,0 +1,230 @@
+"""Publishing: the last model of the DAG writes a release aside, checks it, and renames it into place."""
+
+import datetime as dt
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from ml import files
+from ml.canary import check_in_child
+from ml.errors import ReleaseError
+from ml.release.feature_file import write_feature_file
+from ml.release.manifest import (
+    Manifest,
+    ReleasedModel,
+    ReleasedView,
+    all_manifests,
+    identity,
+    releases_folder,
+)
+
+LATEST_VERSIONS = 3
+
+
+def publish(
+    session: duckdb.DuckDBPyConnection,
+    clock: duckdb.DuckDBPyRelation,
+    feature_views: duckdb.DuckDBPyRelation,
+    versions: duckdb.DuckDBPyRelation,
+    aliases: duckdb.DuckDBPyRelation,
+) -> duckdb.DuckDBPyRelation:
+    """Publish the registered feature views and models, if their content is not what is current already.
+
+    The relations are dbt.ref() of the clock and of the registry's tables, so that all that is published is upstream.
+    Returns rows of registry.releases for every manifest on disk. Raises ReleaseError where a model was trained on another
+    meaning of a view than the one to be published, ArtifactError where a model does not load or its canary scores
+    otherwise; the release that was current stays so.
+    """
+    as_of = clock.select("as_of").fetchall()[0][0].astimezone(dt.UTC)
+    folder = releases_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with _publisher_lock(folder):
+        for leftover in folder.glob(".aside-*"):
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        written = files.aside(folder / "release")
+        (written / "features").mkdir(parents=True)
+        (written / "models").mkdir()
+
+        views = _write_views(session, feature_views, as_of, written)
+        named = _current_aliases(aliases)
+        models = _write_models(versions, named, {view.name: view.fingerprint for view in views}, written)
+        name = identity(as_of.isoformat(), views, models, named)
+        final = folder / name
+        if final.exists():
+            shutil.rmtree(written)
+        else:
+            for model in models:
+                path = written / model.file
+                check_in_child(model.name, path, model.artifact_format, model.sha256, model.signature, model.canary)
+            database = _write_database(session, views, written)
+            manifest = Manifest(
+                release=name,
+                as_of=as_of.isoformat(),
+                views=views,
+                models=models,
+                aliases=named,
+                created_at=dt.datetime.now(dt.UTC).isoformat(),
+                database=database.name,
+                database_sha256=files.sha256(database),
+            )
+            (written / "manifest.json").write_text(manifest.to_json())
+            for path in [*written.rglob("*"), written]:
+                files.sync(path)
+            files.adopt(written, final)
+        files.write_whole(folder / "current", f"{name}\n".encode())
+    return session.from_arrow(_release_rows(all_manifests(folder)))
+
+
+@contextmanager
+def _publisher_lock(folder: Path) -> Iterator[None]:
+    """One publisher at a time; the lock goes with the process."""
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _write_views(
+    session: duckdb.DuckDBPyConnection, feature_views: duckdb.DuckDBPyRelation, as_of: dt.datetime, folder: Path
+) -> list[ReleasedView]:
+    columns = "view, version, relation, entity, event_at, known_at, epoch(ttl), columns, fingerprint"
+    registered = feature_views.filter("online").select(columns).order("view, version").fetchall()
+    views = []
+    for view, version, relation, entity, event_at, known_at, ttl, features, fingerprint in registered:
+        _refuse_other_meaning(session, relation, fingerprint)
+        path = folder / "features" / f"{view}_v{version}.arrow"
+        names = ", ".join([*entity, event_at, known_at, *features])
+        latest = session.sql(
+            f"select {names} from {relation} where {known_at} <= ? "
+            f"qualify row_number() over (partition by {', '.join(entity)} order by {event_at} desc, {known_at} desc) = 1",
+            params=[as_of],
+        )
+        row_count = write_feature_file(latest.to_arrow_table(), entity, path)
+        views.append(
+            ReleasedView(
+                view=view,
+                version=version,
+                fingerprint=fingerprint,
+                entity=entity,
+                event_at=event_at,
+                known_at=known_at,
+                ttl_seconds=ttl,
+                columns=features,
+                file=str(path.relative_to(folder)),
+                sha256=files.sha256(path),
+                row_count=row_count,
+            )
+        )
+    return views
+
+
+def _refuse_other_meaning(session: duckdb.DuckDBPyConnection, relation: str, fingerprint: str) -> None:
+    schema, table = relation.split(".")
+    comment = session.execute(
+        "select comment from duckdb_tables() where database_name = current_database() and schema_name = ? and table_name = ?",
+        [schema, table],
+    ).fetchall()
+    if not comment or json.loads(comment[0][0] or "{}").get("fingerprint") != fingerprint:
+        raise ReleaseError(
+            f"{relation}: the table was not built with the meaning that registry.feature_views holds. "
+            "Build the feature pipeline again (dbt build --selector feature_pipeline)."
+        )
+
+
+def _current_aliases(aliases: duckdb.DuckDBPyRelation) -> dict[str, dict[str, int]]:
+    named: dict[str, dict[str, int]] = {}
+    for model, alias, version in aliases.select("model, alias, version").order("model, alias").fetchall():
+        named.setdefault(model, {})[alias] = version
+    return named
+
+
+def _write_models(
+    versions: duckdb.DuckDBPyRelation, aliases: dict[str, dict[str, int]], views: dict[str, str], folder: Path
+) -> list[ReleasedModel]:
+    """Copy the artifacts of every aliased version and of each model's latest ones."""
+    columns = (
+        "model, version, task, estimator, artifact_format, artifact, artifact_sha256, "
+        "cast(signature as varchar), cast(canary as varchar)"
+    )
+    recorded = versions.select(columns).order("model, version").fetchall()
+    newest = {row[0]: row[1] for row in recorded}
+    models = []
+    for model, version, task, estimator, artifact_format, artifact, sha256, signature, canary in recorded:
+        is_aliased = version in aliases.get(model, {}).values()
+        if not is_aliased and version <= newest[model] - LATEST_VERSIONS:
+            continue
+        others = [
+            f"{view['view']}_v{view['version']}"
+            for view in json.loads(signature)["views"]
+            if views.get(f"{view['view']}_v{view['version']}") != view["fingerprint"]
+        ]
+        if others and is_aliased:
+            raise ReleaseError(
+                f"{model} version {version} was trained on another meaning of {', '.join(others)} than the one that is to "
+                "be published, or the view is not online. Train again (dbt build --selector training_pipeline)."
+            )
+        if others:
+            continue
+        path = folder / "models" / f"{model}_v{version}{Path(artifact).suffix}"
+        path.write_bytes(files.read_checked(files.home() / artifact, sha256))
+        file = str(path.relative_to(folder))
+        models.append(
+            ReleasedModel(model, version, task, estimator, artifact_format, file, sha256, signature, canary)
+        )
+    return models
+
+
+def _write_database(session: duckdb.DuckDBPyConnection, views: list[ReleasedView], folder: Path) -> Path:
+    """The same rows for SQL, under the warehouse's names, with the registry."""
+    path = folder / "release.duckdb"
+    registry = session.execute(
+        "select table_name from duckdb_tables() where database_name = current_database() and schema_name = 'registry' "
+        "and table_name <> 'releases' order by table_name"
+    ).fetchall()
+    session.execute(f"attach '{path.as_posix().replace(chr(39), chr(39) * 2)}' as released")
+    try:
+        session.execute("create schema released.features")
+        session.execute("create schema released.registry")
+        for view in views:
+            rows = pa.ipc.open_file(folder / view.file).read_all().drop_columns(["_key_hash"])
+            session.register("_released_rows", rows)
+            session.execute(f"create table released.features.{view.name} as select * from _released_rows")
+            session.unregister("_released_rows")
+        for (table,) in registry:
+            session.execute(f"create table released.registry.{table} as select * from registry.{table}")
+    finally:
+        session.execute("detach released")
+    return path
+
+
+def _release_rows(manifests: list[Manifest]) -> pa.Table:
+    text, moment = pa.string(), pa.timestamp("us", tz="UTC")
+    schema = pa.schema(
+        [
+            ("release", text),
+            ("as_of", moment),
+            ("created_at", moment),
+            ("views", pa.map_(text, pa.int64())),
+            ("models", pa.map_(text, pa.list_(pa.int32()))),
+        ]
+    )
+    rows = []
+    for manifest in manifests:
+        versions: dict[str, list[int]] = {}
+        for model in manifest.models:
+            versions.setdefault(model.model, []).append(model.version)
+        rows.append(
+            {
+                "release": manifest.release,
+                "as_of": dt.datetime.fromisoformat(manifest.as_of),
+                "created_at": dt.datetime.fromisoformat(manifest.created_at),
+                "views": [(view.name, view.row_count) for view in manifest.views],
+                "models": list(versions.items()),
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=schema)

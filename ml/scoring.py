@@ -1,0 +1,145 @@
+"""Scores of trained versions on rows that dbt hands over: hold-outs for the metrics, batches for the analysts."""
+
+import json
+import json
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml import files
+from ml.datasets import dataset_version
+from ml.errors import DeclarationError
+from ml.history import history
+from ml.scorer import Scorer
+from ml.signature import Signature
+from ml.spec import ModelSpec
+from ml.split import SPLITS, split_by_time
+
+_VERSION_COLUMNS = (
+    "model, version, dataset_version, artifact, artifact_format, artifact_sha256, "
+    "cast(signature as varchar), cast(declaration as varchar)"
+)
+
+
+def score_hold_out(
+    dbt: Any,
+    session: duckdb.DuckDBPyConnection,
+    versions: duckdb.DuckDBPyRelation,
+    datasets: duckdb.DuckDBPyRelation,
+) -> duckdb.DuckDBPyRelation:
+    """Score the newest version and the present champion on every split of the newest version's dataset.
+
+    versions: dbt.ref() of the training model; datasets: dbt.ref("datasets"). Declared by `config.meta.scores`, which repeats
+    the model's declaration (a YAML anchor). Returns rows of the scores contract that are not in dbt.this yet.
+    """
+    recorded = {row[1]: row for row in _versions(versions)}
+    newest = recorded[max(recorded)]
+    model, dataset_number = newest[0], newest[2]
+    spec = ModelSpec.parse(model, json.loads(newest[7]))
+    champions = history(session, "registry.model_aliases", "since, version, model, alias")
+    champion = max((row for row in champions if row[2:] == (model, "champion")), default=None)
+    done = set(history(session, dbt.this, "distinct version, dataset_version"))
+    wanted = {newest[1]} | ({champion[1]} if champion else set())
+    to_score = sorted(number for number in wanted if (number, dataset_number) not in done)
+    if not to_score:
+        return session.from_arrow(_SCORES.empty_table())
+
+    dataset = dataset_version(datasets, spec.dataset, dataset_number)
+    definition = dataset.definition
+    scorers = {number: _scorer(recorded[number]) for number in to_score}
+    features = [feature.name for scorer in scorers.values() for feature in scorer.signature.features]
+    columns = [definition["row_id"], definition["at"], spec.target, *spec.slices, *features]
+    table = dataset.read(session, list(dict.fromkeys(columns)))
+    splits = split_by_time(spec, table.column(definition["at"]))
+    slices = [pc.cast(table.column(name), pa.string()).to_pylist() for name in spec.slices]
+    slice_maps = [list(zip(spec.slices, values, strict=True)) for values in zip(*slices, strict=True)]
+    common = {
+        "model": pa.array([model] * table.num_rows),
+        "dataset_version": pa.array(np.full(table.num_rows, dataset_number, np.int32)),
+        "row_id": pc.cast(table.column(definition["row_id"]), pa.string()),
+        "split": pa.array(np.array(SPLITS)[splits]),
+        "slices": pa.array(slice_maps or [[]] * table.num_rows, pa.map_(pa.string(), pa.string())),
+        "target": pc.cast(pc.cast(table.column(spec.target), pa.int8()), pa.float64()),
+    }
+    scored = [
+        pa.table(
+            {
+                **common,
+                "version": pa.array(np.full(table.num_rows, number, np.int32)),
+                "score": pa.array(scorer.score(table)),
+                "threshold": pa.array(np.full(table.num_rows, scorer.signature.threshold)),
+            }
+        ).select(_SCORES.names)
+        for number, scorer in scorers.items()
+    ]
+    return session.from_arrow(pa.concat_tables(scored).cast(_SCORES))
+
+
+def score_batch(
+    dbt: Any,
+    session: duckdb.DuckDBPyConnection,
+    declared: dict[str, str],
+    rows: duckdb.DuckDBPyRelation,
+    versions: duckdb.DuckDBPyRelation,
+    aliases: duckdb.DuckDBPyRelation,
+) -> duckdb.DuckDBPyRelation:
+    """Score rows by a model's champion.
+
+    declared: `dbt.config.meta_get("predictions")`, {model, row_id}. rows: what `dataset_features()` gives, with `<view>_status`;
+    versions, aliases: dbt.ref() of registry.model_versions and registry.current_aliases. Returns rows of the predictions
+    contract. Raises DeclarationError where the model has no champion.
+    """
+    model, row_id = declared["model"], declared["row_id"]
+    champions = {row[0]: row[2] for row in aliases.select("model, alias, version").fetchall() if row[1] == "champion"}
+    if model not in champions:
+        raise DeclarationError(f"{dbt.this}: the model '{model}' has no champion in registry.current_aliases; train it first.")
+    recorded = next(row for row in _versions(versions) if row[:2] == (model, champions[model]))
+    scorer = _scorer(recorded)
+    signature = scorer.signature
+    table = rows.to_arrow_table()
+    scores = scorer.score(table)
+    missing: list[list[str]] = [[] for _ in range(table.num_rows)]
+    for view in signature.views:
+        for number, status in enumerate(table.column(f"{view.view}_status").to_pylist()):
+            if status != "present":
+                missing[number].append(view.view)
+    predictions = pa.table(
+        {
+            "model": pa.array([model] * table.num_rows, pa.string()),
+            "version": pa.array(np.full(table.num_rows, champions[model], np.int32)),
+            "row_id": pc.cast(table.column(row_id), pa.string()),
+            "predicted_at": table.column(signature.at),
+            "score": pa.array(scores),
+            "label": pa.array(scores >= signature.threshold),
+            "status": pa.array(["incomplete" if views else "ok" for views in missing], pa.string()),
+            "missing": pa.array(missing, pa.list_(pa.string())),
+        }
+    )
+    return session.from_arrow(predictions)
+
+
+_SCORES = pa.schema(
+    [
+        ("model", pa.string()),
+        ("version", pa.int32()),
+        ("dataset_version", pa.int32()),
+        ("row_id", pa.string()),
+        ("split", pa.string()),
+        ("slices", pa.map_(pa.string(), pa.string())),
+        ("target", pa.float64()),
+        ("score", pa.float64()),
+        ("threshold", pa.float64()),
+    ]
+)
+
+
+def _versions(versions: duckdb.DuckDBPyRelation) -> list[tuple[Any, ...]]:
+    return versions.select(_VERSION_COLUMNS).fetchall()
+
+
+def _scorer(version: tuple[Any, ...]) -> Scorer:
+    artifact, artifact_format, sha256, signature = version[3:7]
+    return Scorer(files.home() / artifact, artifact_format, sha256, Signature.from_json(signature))

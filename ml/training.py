@@ -1,0 +1,199 @@
+"""Training: a dataset version in, a row of model_versions out, when there is something new to learn."""
+
+import ast
+import datetime as dt
+import hashlib
+import importlib
+import inspect
+import json
+from importlib.metadata import version as library_version
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml import files
+from ml.canary import make_canary
+from ml.datasets import DatasetVersion, dataset_version, view_inputs
+from ml.errors import DeclarationError
+from ml.estimators import ESTIMATORS
+from ml.estimators.base import TrainingData
+from ml.field_types import is_numeric
+from ml.fingerprint import digest
+from ml.history import history
+from ml.matrix import to_matrix
+from ml.scorer import Scorer
+from ml.signature import Feature, Signature
+from ml.spec import ModelSpec
+from ml.split import SPLITS, split_by_time
+
+# What shapes a trained artifact: a change in one of these trains anew, a change elsewhere does not.
+TRAINING_CODE = ("ml.training", "ml.matrix", "ml.split", "ml.spec", "ml.estimators.base")
+
+
+def train(
+    dbt: Any,
+    session: duckdb.DuckDBPyConnection,
+    declaration: dict[str, Any],
+    datasets: duckdb.DuckDBPyRelation,
+    feature_views: duckdb.DuckDBPyRelation,
+) -> duckdb.DuckDBPyRelation:
+    """Train the model that the calling dbt model declares, if its latest version is not what would come out.
+
+    declaration: `dbt.config.meta_get("model")`. datasets, feature_views: dbt.ref() of the registry's tables of these names. Returns a relation with the new version's
+    row of model_versions, or without rows. Raises DeclarationError where the YAML cannot hold.
+    """
+    spec = ModelSpec.parse(dbt.this.identifier, declaration)
+    dataset = dataset_version(datasets, spec.dataset)
+    definition = dataset.definition
+    used = _used_columns(spec, dataset)
+    code = code_fingerprint(spec.estimator)
+    declared = {name: value for name, value in declaration.items() if name not in ("features", "promote")}
+    training_fingerprint = digest(
+        [
+            {column: dataset.column_hashes[column] for column in [*used, spec.target, definition["row_id"], definition["at"]]},
+            declared,
+            code,
+        ]
+    )
+    versions = history(session, dbt.this, "version, training_fingerprint")
+    latest = max(versions, default=(0, None))
+    if latest[1] == training_fingerprint:
+        return _to_relation(session, [])
+
+    table = dataset.read(session, list(dict.fromkeys([*used, spec.target, definition["row_id"], definition["at"]])))
+    target = _target(spec, table)
+    splits = split_by_time(spec, table.column(definition["at"]))
+    features = _features(used, definition["columns"], table, splits)
+    matrix = to_matrix(table, features)
+    parts = [(matrix[splits == number], target[splits == number]) for number in range(len(SPLITS))]
+    estimator = ESTIMATORS[spec.estimator]
+    data = TrainingData(features=features, train=parts[0], validation=parts[1])
+    artifact, parameters = estimator.train(data, spec.parameters, spec.seed)
+
+    path = f"artifacts/models/{spec.name}/{hashlib.sha256(artifact).hexdigest()}{estimator.suffix}"
+    artifact_sha256 = files.write_whole(files.home() / path, artifact)
+    signature = Signature(
+        at=definition["at"],
+        request=dataset.request,
+        views=view_inputs(dataset, feature_views),
+        expressions=dataset.expressions,
+        features=features,
+        threshold=_threshold(spec, estimator(artifact).predict(parts[1][0]), parts[1][1]),
+    )
+    scorer = Scorer(files.home() / path, estimator.artifact_format, artifact_sha256, signature)
+    row = {
+        "model": spec.name,
+        "version": latest[0] + 1,
+        "created_at": dt.datetime.now(dt.UTC),
+        "estimator": spec.estimator,
+        "task": spec.task,
+        "target": spec.target,
+        "dataset": dataset.dataset,
+        "dataset_version": dataset.version,
+        "feature_fingerprint": digest([view.fingerprint for view in signature.views]),
+        "code_fingerprint": code,
+        "training_fingerprint": training_fingerprint,
+        "declaration": json.dumps(declaration, sort_keys=True),
+        "params": json.dumps(parameters, sort_keys=True),
+        "seed": spec.seed,
+        "row_counts": [(name, int((splits == number).sum())) for number, name in enumerate(SPLITS)],
+        "signature": signature.to_json(),
+        "canary": make_canary(scorer, table),
+        "artifact_format": estimator.artifact_format,
+        "artifact": path,
+        "artifact_sha256": artifact_sha256,
+        "libraries": [(name, library_version(name)) for name in ("lightgbm", "numpy", "duckdb", "pyarrow")],
+    }
+    return _to_relation(session, [row])
+
+
+def code_fingerprint(estimator: str) -> str:
+    """The fingerprint of the code that trains: its syntax trees, so that comments, docstrings and layout do not count."""
+    modules = [*TRAINING_CODE, ESTIMATORS[estimator].__module__]
+    return digest([_syntax(inspect.getsource(importlib.import_module(module))) for module in modules])
+
+
+def _syntax(source: str) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            body.pop(0)
+    return ast.dump(tree)
+
+
+def _used_columns(spec: ModelSpec, dataset: DatasetVersion) -> list[str]:
+    columns = dataset.definition["columns"]
+    if spec.target not in columns:
+        raise DeclarationError(
+            f"model {spec.name}: config.meta.model.target '{spec.target}' is no column of the dataset {dataset.dataset}; "
+            f"its columns are {', '.join(columns)}."
+        )
+    used = spec.select_features(columns, {dataset.definition["row_id"], dataset.definition["at"]})
+    for column in used:
+        if not is_numeric(columns[column]) and columns[column].upper() not in ("VARCHAR", "TEXT", "STRING"):
+            raise DeclarationError(
+                f"model {spec.name}: the feature '{column}' is {columns[column]}; a model takes numbers, booleans and text. "
+                "Leave it out with config.meta.model.features: {exclude: [...]}, or make a number of it."
+            )
+    return used
+
+
+def _target(spec: ModelSpec, table: pa.Table) -> np.ndarray:
+    column = table.column(spec.target)
+    if column.null_count:
+        raise DeclarationError(
+            f"model {spec.name}: the target '{spec.target}' is null in {column.null_count} rows of the dataset "
+            f"{spec.dataset}; leave out rows whose outcome is not known."
+        )
+    values = pc.cast(column, pa.uint8()).to_numpy() if pa.types.is_boolean(column.type) else column.to_numpy()
+    if set(np.unique(values)) != {0, 1}:
+        raise DeclarationError(f"model {spec.name}: the target '{spec.target}' of a binary task must hold both 0 and 1.")
+    return values.astype(np.float64)
+
+
+def _features(used: list[str], columns: dict[str, str], table: pa.Table, splits: np.ndarray) -> list[Feature]:
+    """The features with the categories that the training rows hold."""
+    train_rows = pa.array(splits == 0)
+    features = []
+    for name in used:
+        categories = None
+        if not is_numeric(columns[name]):
+            categories = sorted(pc.unique(table.column(name).filter(train_rows)).drop_null().to_pylist())
+        features.append(Feature(name, columns[name], categories))
+    return features
+
+
+def _threshold(spec: ModelSpec, scores: np.ndarray, target: np.ndarray) -> float:
+    """The declared threshold, or the score at which F1 on the validation split is greatest."""
+    if isinstance(spec.threshold, int | float):
+        return float(spec.threshold)
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(target[order])
+    f1 = 2 * hits / (np.arange(1, len(order) + 1) + target.sum())
+    # Only the last of equal scores can be cut after.
+    f1[:-1][np.diff(scores[order]) == 0] = -1
+    return float(scores[order][np.argmax(f1)])
+
+
+def _to_relation(session: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]]) -> duckdb.DuckDBPyRelation:
+    """Rows of the model_versions contract."""
+    text, number, moment = pa.string(), pa.int32(), pa.timestamp("us", tz="UTC")
+    types = {
+        "version": number,
+        "dataset_version": number,
+        "seed": number,
+        "created_at": moment,
+        "row_counts": pa.map_(text, pa.int64()),
+        "libraries": pa.map_(text, text),
+    }
+    names = (
+        "model version created_at estimator task target dataset dataset_version feature_fingerprint code_fingerprint "
+        "training_fingerprint declaration params seed row_counts signature canary artifact_format artifact artifact_sha256 libraries"
+    )
+    schema = pa.schema([(name, types.get(name, text)) for name in names.split()])
+    as_json = ", ".join(f"{name}::json as {name}" for name in ("declaration", "params", "signature", "canary"))
+    return session.from_arrow(pa.Table.from_pylist(rows, schema=schema)).select(f"* replace ({as_json})")

@@ -1,0 +1,41 @@
+-- Two hours before each scheduled departure: what was known, and whether the flight arrived late.
+with spine as (
+
+    select
+        flight_id,
+        tailnum,
+        carrier,
+        flight,
+        origin,
+        dest,
+        distance,
+        sched_dep_at,
+        sched_dep_at - interval 2 hours as predicted_at,
+        arrival_delay >= 15 as arrived_late
+    from {{ ref('flights') }}
+    where arrival_delay is not null
+
+),
+
+joined as (
+
+    {{ eiderdown.point_in_time('spine', [
+        ref('plane_activity', v=2),
+        ref('origin_activity'),
+        ref('carrier_activity'),
+        ref('route_activity'),
+        ref('origin_weather'),
+    ]) }}
+
+),
+
+final as (
+
+    select
+        * exclude (airport, expected_at),
+        {{ eiderdown.request_features() }}
+    from joined
+
+)
+
+select * from final

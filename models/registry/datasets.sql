@@ -1,0 +1,1 @@
+{{ eiderdown.datasets([ref('flight_delay_dataset')]) }}

@@ -1,0 +1,2 @@
+select cast(as_of as timestamptz) as as_of
+from {{ source('raw', 'clock') }}
