@@ -47,7 +47,9 @@ def check_in_child(name: str, artifact: Path, artifact_format: str, sha256: str,
             command, input=json.dumps(asked), capture_output=True, text=True, timeout=SECONDS_TO_ANSWER, check=False
         )
     except subprocess.TimeoutExpired:
-        raise ArtifactError(f"{name}: {artifact} did not load within {SECONDS_TO_ANSWER} s; train the model again.") from None
+        raise ArtifactError(
+            f"{name}: {artifact} did not load within {SECONDS_TO_ANSWER} s; train the model again."
+        ) from None
     if child.returncode != 0:
         said = child.stderr.strip().splitlines()[-1:] or [f"ended by signal {-child.returncode}"]
         raise ArtifactError(f"{name}: refused, the canary failed: {said[0]}")

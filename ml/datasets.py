@@ -46,7 +46,7 @@ class DatasetVersion:
                 "Restore it, or change the dataset to record a new version."
             )
         names = ", ".join(f'"{column}"' for column in columns)
-        query = f"select {names} from read_parquet(?) order by \"{self.definition['row_id']}\""
+        query = f'select {names} from read_parquet(?) order by "{self.definition["row_id"]}"'
         return check_table(
             session.sql(query, params=[str(path)]).to_arrow_table(),
             f"datasets.{self.dataset}",

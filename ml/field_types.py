@@ -115,7 +115,7 @@ def _decode_integer(value: Any, name: str) -> int:
         raise ValueError("expected an integer")
     if not least <= value <= greatest:
         raise ValueError(f"expected an integer from {least} to {greatest}")
-    return value
+    return int(value)
 
 
 def _decode_float(value: Any, name: str) -> float:
@@ -131,7 +131,9 @@ def _decode_float(value: Any, name: str) -> float:
 
 
 def _decode_timestamp(value: Any, with_zone: bool) -> dt.datetime:
-    expected = "expected a time with its zone, such as 2013-12-31T14:00:00Z" if with_zone else "expected a time without zone"
+    expected = (
+        "expected a time with its zone, such as 2013-12-31T14:00:00Z" if with_zone else "expected a time without zone"
+    )
     try:
         moment = dt.datetime.fromisoformat(value)
         if (moment.tzinfo is not None) != with_zone or len(value) < 16:

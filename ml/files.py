@@ -24,7 +24,7 @@ def adopt(written: Path, final: Path) -> str:
     if written.is_file():
         sync(written)
         digest = sha256(written)
-    os.replace(written, final)
+    written.replace(final)
     sync(final.parent)
     return digest
 
@@ -59,7 +59,9 @@ def read_checked(path: Path, expected_sha256: str) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ArtifactError(f"{path}: cannot be read ({error.strerror}). Restore it, or train and publish again.") from error
+        raise ArtifactError(
+            f"{path}: cannot be read ({error.strerror}). Restore it, or train and publish again."
+        ) from error
     found = hashlib.sha256(content).hexdigest()
     if found != expected_sha256:
         raise ArtifactError(

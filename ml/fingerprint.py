@@ -1,5 +1,6 @@
 """Fingerprints of what SQL means: equal for rewrites that change nothing, different for what changes a result."""
 
+import contextlib
 import hashlib
 import json
 from typing import Any
@@ -9,7 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer import optimize
 
-Schema = dict[str, dict[str, dict[str, str]]]
+Schema = dict[str, Any]
 
 
 def canonical_sql(sql: str, schema: Schema) -> str:
@@ -28,10 +29,8 @@ def canonical_sql(sql: str, schema: Schema) -> str:
         raise ValueError(f"sqlglot cannot parse the SQL: {error}") from error
     for table in tree.find_all(exp.Table):
         table.set("catalog", None)
-    try:
+    with contextlib.suppress(SqlglotError):
         tree = optimize(tree, schema=schema, dialect="duckdb")
-    except SqlglotError:
-        pass
     return tree.sql(dialect="duckdb", comments=False)
 
 

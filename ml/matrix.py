@@ -24,4 +24,4 @@ def _to_floats(column: pa.ChunkedArray, feature: Feature) -> np.ndarray:
     elif pa.types.is_boolean(column.type):
         column = pc.cast(column, pa.uint8())
     floats = pc.cast(column, pa.float64(), safe=False)
-    return pc.fill_null(floats, float("nan")).to_numpy()
+    return np.asarray(pc.fill_null(floats, float("nan")).to_numpy())

@@ -1,5 +1,7 @@
 """The one door from SQL to Python: a dbt-duckdb plugin, named in profiles.yml as `module: ml.plugin`."""
 
+import atexit
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,11 @@ def eiderdown_adopt(written: str, final: str) -> str:
     return files.adopt(Path(written), Path(final))
 
 
+def _close(conn: "weakref.ref[DuckDBPyConnection]") -> None:
+    if (still_open := conn()) is not None:
+        still_open.close()
+
+
 class Plugin(BasePlugin):
     """Prepares the home folder and registers the SQL functions that macros call."""
 
@@ -31,6 +38,8 @@ class Plugin(BasePlugin):
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
         """Register the functions; those that touch files are marked, so that DuckDB calls them once and when asked."""
+        # For tools that never close it (sqlfluff): an open connection with functions ends in a page of leak warnings.
+        atexit.register(_close, weakref.ref(conn))
         text = "VARCHAR"
         conn.create_function("eiderdown_fingerprint", fingerprint, [text], text)  # type: ignore[arg-type, list-item]
         conn.create_function("eiderdown_aside", eiderdown_aside, [text], text, side_effects=True)  # type: ignore[arg-type, list-item]

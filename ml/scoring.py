@@ -1,7 +1,6 @@
 """Scores of trained versions on rows that dbt hands over: hold-outs for the metrics, batches for the analysts."""
 
 import json
-import json
 from typing import Any
 
 import duckdb
@@ -95,7 +94,9 @@ def score_batch(
     model, row_id = declared["model"], declared["row_id"]
     champions = {row[0]: row[2] for row in aliases.select("model, alias, version").fetchall() if row[1] == "champion"}
     if model not in champions:
-        raise DeclarationError(f"{dbt.this}: the model '{model}' has no champion in registry.current_aliases; train it first.")
+        raise DeclarationError(
+            f"{dbt.this}: the model '{model}' has no champion in registry.current_aliases; train it first."
+        )
     recorded = next(row for row in _versions(versions) if row[:2] == (model, champions[model]))
     scorer = _scorer(recorded)
     signature = scorer.signature

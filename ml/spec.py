@@ -105,7 +105,9 @@ def _refuse_unknown(where: str, declared: Any, known: list[str]) -> None:
 
 def _refuse_other(where: str, name: str, value: Any, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise DeclarationError(f"{where}.{name} is '{value}'; it must be one of {', '.join(known)}.{_hint(str(value), known)}")
+        raise DeclarationError(
+            f"{where}.{name} is '{value}'; it must be one of {', '.join(known)}.{_hint(str(value), known)}"
+        )
 
 
 def _hint(word: str, known: Any) -> str:

@@ -20,7 +20,7 @@ def split_by_time(spec: ModelSpec, at: pa.ChunkedArray) -> np.ndarray:
     else:
         distinct = np.unique(times)
         bounds = [int(distinct[int(len(distinct) * share)]) for share in (0.70, 0.85)]
-    splits = np.searchsorted(np.array(bounds), times, side="right")
+    splits: np.ndarray = np.searchsorted(np.array(bounds), times, side="right")
     for number, name in enumerate(SPLITS):
         if not (splits == number).any():
             raise DeclarationError(

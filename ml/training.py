@@ -42,8 +42,9 @@ def train(
 ) -> duckdb.DuckDBPyRelation:
     """Train the model that the calling dbt model declares, if its latest version is not what would come out.
 
-    declaration: `dbt.config.meta_get("model")`. datasets, feature_views: dbt.ref() of the registry's tables of these names. Returns a relation with the new version's
-    row of model_versions, or without rows. Raises DeclarationError where the YAML cannot hold.
+    declaration: `dbt.config.meta_get("model")`; datasets, feature_views: dbt.ref() of the registry's tables of these
+    names. Returns a relation with the new version's row of model_versions, or without rows. Raises DeclarationError where
+    the YAML cannot hold.
     """
     spec = ModelSpec.parse(dbt.this.identifier, declaration)
     dataset = dataset_version(datasets, spec.dataset)
@@ -53,7 +54,10 @@ def train(
     declared = {name: value for name, value in declaration.items() if name not in ("features", "promote")}
     training_fingerprint = digest(
         [
-            {column: dataset.column_hashes[column] for column in [*used, spec.target, definition["row_id"], definition["at"]]},
+            {
+                column: dataset.column_hashes[column]
+                for column in [*used, spec.target, definition["row_id"], definition["at"]]
+            },
             declared,
             code,
         ]
@@ -120,7 +124,12 @@ def _syntax(source: str) -> str:
     tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
             body.pop(0)
     return ast.dump(tree)
 
@@ -151,8 +160,10 @@ def _target(spec: ModelSpec, table: pa.Table) -> np.ndarray:
         )
     values = pc.cast(column, pa.uint8()).to_numpy() if pa.types.is_boolean(column.type) else column.to_numpy()
     if set(np.unique(values)) != {0, 1}:
-        raise DeclarationError(f"model {spec.name}: the target '{spec.target}' of a binary task must hold both 0 and 1.")
-    return values.astype(np.float64)
+        raise DeclarationError(
+            f"model {spec.name}: the target '{spec.target}' of a binary task must hold both 0 and 1."
+        )
+    return np.asarray(values, dtype=np.float64)
 
 
 def _features(used: list[str], columns: dict[str, str], table: pa.Table, splits: np.ndarray) -> list[Feature]:
@@ -192,7 +203,8 @@ def _to_relation(session: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]])
     }
     names = (
         "model version created_at estimator task target dataset dataset_version feature_fingerprint code_fingerprint "
-        "training_fingerprint declaration params seed row_counts signature canary artifact_format artifact artifact_sha256 libraries"
+        "training_fingerprint declaration params seed row_counts signature canary artifact_format artifact "
+        "artifact_sha256 libraries"
     )
     schema = pa.schema([(name, types.get(name, text)) for name in names.split()])
     as_json = ", ".join(f"{name}::json as {name}" for name in ("declaration", "params", "signature", "canary"))

@@ -61,6 +61,14 @@
             ) }}
         {%- endif -%}
     {%- endfor -%}
+    {%- for view in eiderdown.views_of(node) -%}
+        {%- for key in view.entity if key not in declared.request -%}
+            {{ exceptions.raise_compiler_error(
+                "dataset " ~ node.name ~ ": the key '" ~ key ~ "' of the feature view " ~ view.view ~ " is not in "
+                ~ "meta.dataset.request, so no request could be joined to the view; add it"
+            ) }}
+        {%- endfor -%}
+    {%- endfor -%}
     {%- set columns = {} -%}
     {%- set required = {} -%}
     {%- for column in node.columns.values() -%}

@@ -44,7 +44,11 @@ class LightGBM(Estimator):
         rounds, patience = used["num_boost_round"], used["early_stopping_rounds"]
         names = [feature.name for feature in data.features]
         categorical = [feature.name for feature in data.features if feature.categories is not None]
-        options: dict[str, Any] = {"feature_name": names, "categorical_feature": categorical, "params": {"verbosity": -1}}
+        options: dict[str, Any] = {
+            "feature_name": names,
+            "categorical_feature": categorical,
+            "params": {"verbosity": -1},
+        }
         train = lightgbm.Dataset(*data.train, **options)
         validation = lightgbm.Dataset(*data.validation, reference=train, **options)
         booster = lightgbm.train(

@@ -20,7 +20,7 @@ def write_feature_file(rows: pa.Table, entity: list[str], path: Path) -> int:
     table = table.add_column(0, HASH_COLUMN, pa.array(hashes[order]))
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table, max_chunksize=max(table.num_rows, 1))
-    return table.num_rows
+    return len(order)
 
 
 class FeatureFile:
@@ -30,7 +30,9 @@ class FeatureFile:
         """Map a file that was checked. Raises ReleaseError where it is no feature file."""
         try:
             self.table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-            self._hashes = self.table.column(HASH_COLUMN).chunk(0).to_numpy() if self.table.num_rows else np.empty(0, np.uint64)
+            self._hashes = (
+                self.table.column(HASH_COLUMN).chunk(0).to_numpy() if self.table.num_rows else np.empty(0, np.uint64)
+            )
         except (OSError, pa.ArrowInvalid, KeyError) as error:
             raise ReleaseError(f"{path}: not a feature file ({error}); publish again.") from error
         self._keys = [self.table.column(name) for name in entity]

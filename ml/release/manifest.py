@@ -67,10 +67,14 @@ class ReleasedModel:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a release holds. Its identity is its content: time and invocation stay out of it."""
+    """What a release holds. Its identity is its content: when it was made stays out of it.
+
+    `replay`: the world stands still at as_of, so that is when predictions are made unless a request says otherwise.
+    """
 
     release: str
     as_of: str
+    replay: bool
     views: list[ReleasedView]
     models: list[ReleasedModel]
     aliases: dict[str, dict[str, int]]
@@ -83,9 +87,15 @@ class Manifest:
         return json.dumps({"format": FORMAT, **dataclasses.asdict(self)}, indent=1, sort_keys=True)
 
 
-def identity(as_of: str, views: list[ReleasedView], models: list[ReleasedModel], aliases: dict[str, dict[str, int]]) -> str:
+def identity(
+    as_of: str,
+    replay: bool,
+    views: list[ReleasedView],
+    models: list[ReleasedModel],
+    aliases: dict[str, dict[str, int]],
+) -> str:
     """The name of the release with this content: 16 hex digits."""
-    return digest([as_of, [dataclasses.asdict(entry) for entry in [*views, *models]], aliases])[:16]
+    return digest([as_of, replay, *map(dataclasses.asdict, views), *map(dataclasses.asdict, models), aliases])[:16]
 
 
 def releases_folder() -> Path:
@@ -119,7 +129,11 @@ def read_manifest(folder: Path) -> Manifest:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReleaseError(f"{folder}: the manifest cannot be read ({error}); restore it or publish again.") from error
-    for file in [*(view.file for view in manifest.views), *(model.file for model in manifest.models), manifest.database]:
+    for file in [
+        *(view.file for view in manifest.views),
+        *(model.file for model in manifest.models),
+        manifest.database,
+    ]:
         if not (folder / file).resolve().is_relative_to(folder.resolve()):
             raise ReleaseError(f"{folder}: the manifest names {file}, which is outside the release; publish again.")
     return manifest

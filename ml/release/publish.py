@@ -36,12 +36,14 @@ def publish(
 ) -> duckdb.DuckDBPyRelation:
     """Publish the registered feature views and models, if their content is not what is current already.
 
-    The relations are dbt.ref() of the clock and of the registry's tables, so that all that is published is upstream.
+    The relations are dbt.ref() of the clock and of the registry's tables, so that all that is published is upstream. A
+    clock may have a column `replay` beside `as_of`: true where the world stands still at as_of.
     Returns rows of registry.releases for every manifest on disk. Raises ReleaseError where a model was trained on another
     meaning of a view than the one to be published, ArtifactError where a model does not load or its canary scores
     otherwise; the release that was current stays so.
     """
     as_of = clock.select("as_of").fetchall()[0][0].astimezone(dt.UTC)
+    replay = "replay" in clock.columns and bool(clock.select("replay").fetchall()[0][0])
     folder = releases_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with _publisher_lock(folder):
@@ -54,7 +56,7 @@ def publish(
         views = _write_views(session, feature_views, as_of, written)
         named = _current_aliases(aliases)
         models = _write_models(versions, named, {view.name: view.fingerprint for view in views}, written)
-        name = identity(as_of.isoformat(), views, models, named)
+        name = identity(as_of.isoformat(), replay, views, models, named)
         final = folder / name
         if final.exists():
             shutil.rmtree(written)
@@ -66,6 +68,7 @@ def publish(
             manifest = Manifest(
                 release=name,
                 as_of=as_of.isoformat(),
+                replay=replay,
                 views=views,
                 models=models,
                 aliases=named,
@@ -173,9 +176,7 @@ def _write_models(
         path = folder / "models" / f"{model}_v{version}{Path(artifact).suffix}"
         path.write_bytes(files.read_checked(files.home() / artifact, sha256))
         file = str(path.relative_to(folder))
-        models.append(
-            ReleasedModel(model, version, task, estimator, artifact_format, file, sha256, signature, canary)
-        )
+        models.append(ReleasedModel(model, version, task, estimator, artifact_format, file, sha256, signature, canary))
     return models
 
 

@@ -1,6 +1,6 @@
 -- Where the plane is and how late it runs: one row for each departure and each landing.
 --
--- Version 1 knew a plane only once it had landed. This one sees it leave, and so expects it late while it is in the air.
+-- Version 1 knew a plane only once it had landed. This one sees it leave, and so expects it late while it is airborne.
 with departures as (
 
     select
@@ -46,7 +46,7 @@ last_of_minute as (
     from events
     qualify row_number() over (
         partition by tailnum, event_at
-        order by is_airborne, expected_at desc, departure_delay desc, airport asc
+        order by is_airborne asc, expected_at desc, departure_delay desc, airport asc
     ) = 1
 
 ),

@@ -21,7 +21,7 @@ unlisted as (
         ('PSE', 'Mercedita'),
         ('SJU', 'Luis Munoz Marin Intl'),
         ('STT', 'Cyril E King')
-    ) as missing (airport, airport_name)
+    ) as listed_here (airport, airport_name)
 
 ),
 

@@ -1,2 +1,4 @@
-select cast(as_of as timestamptz) as as_of
+select
+    cast(as_of as timestamptz) as as_of,
+    cast(replay as boolean) as replay
 from {{ source('raw', 'clock') }}

@@ -1,7 +1,7 @@
 -- One row per scheduled flight, as far as it is known at the clock's as_of.
 --
--- A departure is known when the plane leaves, a landing when it lands. A cancelled flight has neither; the file does not
--- say when it was called off, so it counts as known at its scheduled departure.
+-- A departure is known when the plane leaves, a landing when it lands. A cancelled flight has neither; the file does
+-- not say when it was called off, so it counts as known at its scheduled departure.
 with schedule as (
 
     select

@@ -1,0 +1,152 @@
+"""The command line."""
+
+import datetime as dt
+import ipaddress
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import duckdb
+import httpx
+import typer
+import uvicorn
+from rich.console import Console
+from rich.table import Table
+
+import eiderdown
+from eiderdown.demonstration import flights, tour
+from ml import files
+from ml.errors import EiderdownError
+from ml.field_types import encode
+from ml.release.manifest import all_manifests, current_release, releases_folder
+
+
+class _Commands(typer.core.TyperGroup):
+    """Shows the platform's errors as one line, without a trace."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (EiderdownError, duckdb.Error, httpx.HTTPError) as error:
+            typer.secho(f"Error: {error}", err=True, fg="red")
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, help="A machine-learning platform in dbt.")
+load = typer.Typer(no_args_is_help=True, help="Put raw data under the home folder.")
+app.add_typer(load, name="load")
+console = Console()
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@load.command("flights")
+def load_flights(
+    as_of: Annotated[
+        str | None, typer.Option(help="Up to when the world is known, such as 2013-12-31T12:00:00Z; kept if not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The flights out of New York in 2013, and the clock of the demonstration."""
+    loaded = flights.load(files.home() / "raw", as_of)
+    if as_json:
+        typer.echo(json.dumps(loaded))
+        return
+    for name, state in loaded["files"].items():
+        console.print(f"  {name:<14} {state}")
+    console.print(f"  the clock stands at {loaded['as_of']}")
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Server processes.")] = 1,
+) -> None:
+    """Answer over HTTP from the current release; documentation of the interface is at /docs."""
+    if host != "localhost" and not _is_loopback(host):
+        raise EiderdownError(f"{host} can be reached by others, and this server does not ask who calls; use 127.0.0.1.")
+    uvicorn.run("serving.app:create_app", factory=True, host=host, port=port, workers=workers, log_level="info")
+
+
+@app.command()
+def predict(
+    model: str,
+    instance: Annotated[list[str], typer.Option(help="A JSON object, or @FILE; may be given more than once.")],
+    url: Annotated[str, typer.Option(help="Where the server listens.")] = "http://127.0.0.1:8000",
+    version: Annotated[int | None, typer.Option(help="A version in place of the champion.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a running server for predictions."""
+    try:
+        instances = [json.loads(Path(text[1:]).read_text() if text.startswith("@") else text) for text in instance]
+    except (ValueError, OSError) as error:
+        raise EiderdownError(f"--instance: not a JSON object ({error})") from None
+    body = {"instances": instances} | ({"version": version} if version else {})
+    answer = httpx.post(f"{url}/predict/{model}", json=body, timeout=30)
+    if answer.is_error:
+        raise EiderdownError(f"the server answered {answer.status_code}: {answer.text}")
+    if as_json:
+        typer.echo(answer.text)
+        return
+    answered = answer.json()
+    console.print(f"{answered['model']} version {answered['version']}, release {answered['release']}")
+    for prediction in answered["predictions"]:
+        console.print(f"  score {prediction['score']:.4f}  label {prediction['label']}  {prediction['status']}")
+
+
+@app.command()
+def releases(as_json: AsJson = False) -> None:
+    """The releases on disk, newest first."""
+    folder = releases_folder()
+    current = current_release(folder)
+    rows = [
+        {
+            "release": manifest.release,
+            "is_current": manifest.release == current,
+            "as_of": manifest.as_of,
+            "created_at": manifest.created_at,
+            "models": [model.name for model in manifest.models],
+        }
+        for manifest in reversed(all_manifests(folder))
+    ]
+    _print_rows(list(rows[0]), [list(row.values()) for row in rows], as_json)
+
+
+@app.command()
+def sql(
+    query: str, release: Annotated[str | None, typer.Option(help="Another release.")] = None, as_json: AsJson = False
+) -> None:
+    """Query the current release: what is served, under the warehouse's names; also while dbt runs."""
+    with eiderdown.connect(release) as connection:
+        result = connection.execute(query)
+        columns = [column[0] for column in result.description or []]
+        _print_rows(columns, [list(row) for row in result.fetchall()], as_json)
+
+
+@app.command("tour")
+def take_tour() -> None:
+    """After a build: how good the models are, a prediction over HTTP, and what to try next."""
+    tour.take(console)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _print_rows(columns: list[str], rows: list[list[Any]], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps([dict(zip(columns, encode(row), strict=True)) for row in rows]))
+        return
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*(_show(value) for value in row))
+    console.print(table)
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, dt.datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""The demonstration: will this flight arrive late?"""

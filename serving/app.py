@@ -1,0 +1,54 @@
+"""The application: what is shared by its routes, and how it starts and stops."""
+
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+
+from ml import files
+from ml.release.manifest import releases_folder
+from serving.current import CurrentRelease
+from serving.event_log import EventLog
+from serving.metrics import Metrics
+from serving.problems import Problem, answer_problem
+from serving.routes import features, health, models, predict, releases
+from serving.settings import Settings
+
+DESCRIPTION = "Predictions and features from the current release of the warehouse."
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application over the releases of the home folder. It starts before the first release, and is ready with it."""
+    settings = settings or Settings.from_environment()
+    metrics = Metrics()
+    current = CurrentRelease(releases_folder(), settings.poll_seconds, metrics)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        logging.getLogger("serving").setLevel(logging.INFO)
+        app.state.events = EventLog(files.home() / "events" / "predictions", metrics)
+        current.start()
+        yield
+        current.stop()
+        app.state.events.close()
+
+    app = FastAPI(title="Eiderdown", description=DESCRIPTION, version="0.1.0", lifespan=lifespan)
+    app.state.settings = settings
+    app.state.metrics = metrics
+    app.state.current = current
+    app.add_exception_handler(Problem, answer_problem)
+    for routes in (predict, features, models, releases, health):
+        app.include_router(routes.router)
+
+    @app.middleware("http")
+    async def measure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        start = time.perf_counter()
+        response = await call_next(request)
+        route = getattr(request.scope.get("route"), "path", "unknown")
+        metrics.requests.labels(route, response.status_code).inc()
+        metrics.seconds.labels(route).observe(time.perf_counter() - start)
+        return response
+
+    return app

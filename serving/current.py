@@ -1,0 +1,65 @@
+"""The current release, replaced while requests go on."""
+
+import json
+import logging
+import threading
+from pathlib import Path
+
+from ml.errors import EiderdownError
+from ml.release.manifest import current_release
+from serving.metrics import Metrics
+from serving.release import Release
+
+logger = logging.getLogger("serving")
+
+
+class CurrentRelease:
+    """Follows the pointer of the releases folder. A request takes `release` once and keeps it to its end.
+
+    A release that does not load leaves the one before it serving; `problem` says why, until one loads.
+    """
+
+    def __init__(self, folder: Path, poll_seconds: float, metrics: Metrics) -> None:
+        self.folder = folder
+        self.release: Release | None = None
+        self.problem: str | None = None
+        self._failed: str | None = None
+        self._poll_seconds = poll_seconds
+        self._metrics = metrics
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="releases", daemon=True)
+
+    def start(self) -> None:
+        """Load the current release, then follow the pointer in a thread."""
+        self.refresh()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        self._thread.join()
+
+    def refresh(self) -> None:
+        """Load what the pointer names, unless it is what is served or has just failed."""
+        try:
+            name = current_release(self.folder)
+            if self.release is not None and self.release.name == name:
+                self.problem = self._failed = None
+                return
+            if name == self._failed:
+                return
+            self._failed = name
+            release = Release(self.folder / name)
+        except (EiderdownError, OSError) as error:
+            if self.problem != str(error):
+                self.problem = str(error)
+                self._metrics.release_failures.inc()
+                logger.error(json.dumps({"event": "release_not_loaded", "problem": self.problem}))
+            return
+        self.release, self.problem, self._failed = release, None, None
+        self._metrics.release_loaded(release.name)
+        logger.info(json.dumps({"event": "release_loaded", "release": release.name}))
+
+    def _follow(self) -> None:
+        while not self._stop.wait(self._poll_seconds):
+            self.refresh()

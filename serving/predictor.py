@@ -1,0 +1,101 @@
+"""Predictions of one model version: look-up, request-time features, score."""
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from ml.errors import ReleaseError
+from ml.field_types import arrow_type, encode
+from ml.release.manifest import ReleasedModel
+from ml.request_features import ExpressionError, RequestFeatures
+from ml.scorer import Scorer
+from ml.signature import Signature, ViewInput
+from serving.instances import Fields, check_moments
+from serving.problems import Problem
+
+if TYPE_CHECKING:
+    from serving.release import OnlineView
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one instance got, with what it was made of."""
+
+    score: float
+    label: bool
+    missing: list[str]
+    predicted_at: dt.datetime
+    instance: dict[str, Any]
+    features: dict[str, Any]
+
+    @property
+    def status(self) -> str:
+        """'incomplete' where a feature view had nothing current for the instance, otherwise 'ok'."""
+        return "incomplete" if self.missing else "ok"
+
+
+class Predictor:
+    """Scores instances with one version of a model and a release's stored features. Safe to call from many threads."""
+
+    def __init__(
+        self, model: ReleasedModel, artifact: Path, views: dict[str, "OnlineView"], as_of: dt.datetime
+    ) -> None:
+        """Load a model. Raises ArtifactError or ReleaseError where it cannot serve."""
+        self.released = model
+        self.signature = Signature.from_json(model.signature)
+        self.fields = Fields(
+            {**{field.name: field.type for field in self.signature.request}, self.signature.at: "TIMESTAMPTZ"},
+            required={field.name for field in self.signature.request if field.required},
+        )
+        self._as_of = as_of
+        self._scorer = Scorer(artifact, model.artifact_format, model.sha256, self.signature)
+        self._request_features = RequestFeatures(self.signature)
+        self._views: list[tuple[ViewInput, OnlineView]] = []
+        for view in self.signature.views:
+            if view.name not in views:
+                raise ReleaseError(f"{model.name}: the release lacks the feature view {view.name}; publish again.")
+            self._views.append((view, views[view.name]))
+
+    def predict(self, instances: Any, most: int, now: dt.datetime) -> list[Prediction]:
+        """One prediction for each instance, in order.
+
+        instances: JSON values; now: the prediction time of those that name none. Raises Problem with the instance and
+        the field that is wrong.
+        """
+        rows = self.fields.check(instances, "instances", most)
+        at = self.signature.at
+        check_moments(rows, at, self._as_of, now)
+        columns = {
+            name: pa.array([row[name] for row in rows], arrow_type(kind)) for name, kind in self.fields.types.items()
+        }
+        missing: list[list[str]] = [[] for _ in rows]
+        for view, online in self._views:
+            places: list[int | None] = []
+            for row, absent in zip(rows, missing, strict=True):
+                place, status = online.find(tuple(row[name] for name in view.entity), row[at])
+                places.append(place if status == "present" else None)
+                if status != "present":
+                    absent.append(view.view)
+            indices = pa.array(places, pa.int64())
+            for feature in view.features:
+                columns[feature] = online.file.table.column(feature).take(indices)
+        try:
+            table = self._request_features.compute(pa.table(columns))
+        except ExpressionError as error:
+            raise Problem(422, "its request-time features cannot be computed", ("instances", error.row)) from None
+        scores = self._scorer.score(table).tolist()
+        used = table.select([feature.name for feature in self.signature.features]).to_pylist()
+        return [
+            Prediction(
+                score=score,
+                label=score >= self.signature.threshold,
+                missing=absent,
+                predicted_at=row[at],
+                instance={name: encode(value) for name, value in row.items()},
+                features={name: encode(value) for name, value in features.items()},
+            )
+            for score, absent, row, features in zip(scores, missing, rows, used, strict=True)
+        ]

@@ -1,0 +1,97 @@
+"""A release as the server holds it: checked, mapped into memory, with every plan decided."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ml import files
+from ml.errors import ReleaseError
+from ml.release.feature_file import FeatureFile
+from ml.release.manifest import Manifest, ReleasedView, read_manifest
+from serving.instances import Fields
+from serving.predictor import Predictor
+
+
+class OnlineView:
+    """A version of a feature view: its rows by entity key."""
+
+    def __init__(self, view: ReleasedView, path: Path) -> None:
+        self.released = view
+        self.file = FeatureFile(path, view.entity)
+        types = {name: _sql_type(self.file.table.schema.field(name).type) for name in view.entity}
+        self.keys = Fields(types, required=set(view.entity))
+        self._events = self.file.table.column(view.event_at)
+
+    def find(self, key: tuple[Any, ...], at: dt.datetime) -> tuple[int, str]:
+        """The place of an entity's row and its status at a time: 'present', 'not_found' or 'expired'."""
+        place = self.file.find(key)
+        if place < 0:
+            return place, "not_found"
+        ttl = self.released.ttl_seconds
+        if ttl is not None and at - self.event_at(place) > dt.timedelta(seconds=ttl):
+            return place, "expired"
+        return place, "present"
+
+    def event_at(self, place: int) -> dt.datetime:
+        """When the row's event was."""
+        moment: dt.datetime = self._events[place].as_py()
+        return moment
+
+
+class Release:
+    """What one request sees from its start to its end. Immutable."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load a release. Raises ReleaseError or ArtifactError where a file is missing, altered or unreadable."""
+        self.manifest: Manifest = read_manifest(folder)
+        if self.manifest.release != folder.name:
+            raise ReleaseError(f"{folder}: the manifest is of the release {self.manifest.release}; publish again.")
+        for file, sha256 in [
+            *((view.file, view.sha256) for view in self.manifest.views),
+            (self.manifest.database, self.manifest.database_sha256),
+        ]:
+            if not (folder / file).is_file() or files.sha256(folder / file) != sha256:
+                raise ReleaseError(f"{folder / file}: missing or altered; publish again.")
+        self.name = self.manifest.release
+        self.as_of = dt.datetime.fromisoformat(self.manifest.as_of)
+        self.views = {view.name: OnlineView(view, folder / view.file) for view in self.manifest.views}
+        self.predictors = {
+            (model.model, model.version): Predictor(model, folder / model.file, self.views, self.as_of)
+            for model in self.manifest.models
+        }
+        self.aliases = self.manifest.aliases
+
+    def now(self) -> dt.datetime:
+        """The time that a request is about unless it says so: as_of in a replay, otherwise the wall clock."""
+        return self.as_of if self.manifest.replay else max(dt.datetime.now(dt.UTC), self.as_of)
+
+    def view(self, name: str) -> OnlineView | None:
+        """A view by `<view>_v<N>`, or its latest version by `<view>`."""
+        if name in self.views:
+            return self.views[name]
+        versions = [view for view in self.views.values() if view.released.view == name]
+        return max(versions, key=lambda view: view.released.version, default=None)
+
+
+def _sql_type(arrow: pa.DataType) -> str:
+    """The SQL type of a key's Arrow type."""
+    if pa.types.is_string(arrow) or pa.types.is_large_string(arrow):
+        return "VARCHAR"
+    if pa.types.is_timestamp(arrow):
+        return "TIMESTAMPTZ" if arrow.tz else "TIMESTAMP"
+    if pa.types.is_decimal(arrow):
+        return f"DECIMAL({arrow.precision},{arrow.scale})"
+    names = {
+        pa.int8(): "TINYINT",
+        pa.int16(): "SMALLINT",
+        pa.int32(): "INTEGER",
+        pa.int64(): "BIGINT",
+        pa.bool_(): "BOOLEAN",
+        pa.float64(): "DOUBLE",
+        pa.date32(): "DATE",
+    }
+    if arrow not in names:
+        raise ReleaseError(f"an entity's key cannot be {arrow}; use text, whole numbers, dates or times.")
+    return names[arrow]

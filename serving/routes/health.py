@@ -1,0 +1,33 @@
+"""GET /health/live, GET /health/ready and GET /metrics."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health/live")
+async def live() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "live"}
+
+
+@router.get("/health/ready")
+async def ready(request: Request) -> JSONResponse:
+    """200 with the release that is served, 503 before the first. `problems` says what is degraded."""
+    state = request.app.state
+    release = state.current.release
+    problems = [problem for problem in (state.current.problem, state.events.problem) if problem]
+    answer: dict[str, Any] = {"status": "ready" if release else "not_ready", "problems": problems}
+    if release:
+        answer |= {"release": release.name, "as_of": release.manifest.as_of}
+    return JSONResponse(answer, status_code=200 if release else 503)
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """The metrics of this process, for Prometheus."""
+    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

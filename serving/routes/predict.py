@@ -1,0 +1,141 @@
+"""POST /predict/{model}."""
+
+import datetime as dt
+import uuid
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel
+
+from serving.predictor import Prediction, Predictor
+from serving.problems import Problem
+from serving.release import Release
+from serving.routes.state import current_release
+from serving.strict_json import read_object
+
+router = APIRouter(tags=["predictions"])
+
+
+class PredictionAnswer(BaseModel):
+    """One instance's prediction. `missing` names the feature views that had nothing current for it."""
+
+    score: float
+    label: bool
+    status: str
+    missing: list[str] | None = None
+
+
+class PredictAnswer(BaseModel):
+    """Predictions in the order of the instances."""
+
+    model: str
+    version: int
+    release: str
+    request_id: str
+    predictions: list[PredictionAnswer]
+
+
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["instances"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "instances": {
+                            "type": "array",
+                            "minItems": 1,
+                            "items": {"type": "object"},
+                            "description": "Entity keys and request fields; GET /models/{model} lists them.",
+                        },
+                        "alias": {"type": "string", "default": "champion"},
+                        "version": {"type": "integer", "description": "In place of an alias."},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("/predict/{model}", openapi_extra=BODY, responses={200: {"model": PredictAnswer}})
+async def predict(model: str, request: Request) -> dict[str, Any]:
+    """Score instances with a model's champion, or with the alias or version named.
+
+    Stored features come from the release. An unknown entity gets a prediction with the status `incomplete`.
+    """
+    settings = request.app.state.settings
+    release = current_release(request)
+    body = await read_object(request, settings.max_body_bytes, {"instances", "alias", "version"})
+    predictor = _choose(release, model, body)
+    predictions = await run_in_threadpool(
+        predictor.predict, body.get("instances"), settings.max_instances, release.now()
+    )
+    request_id = uuid.uuid4().hex
+    await run_in_threadpool(_log, request, release, predictor, request_id, predictions)
+    return {
+        "model": model,
+        "version": predictor.released.version,
+        "release": release.name,
+        "request_id": request_id,
+        "predictions": [_answer(prediction) for prediction in predictions],
+    }
+
+
+def _choose(release: Release, model: str, body: dict[str, Any]) -> Predictor:
+    known = sorted({name for name, _ in release.predictors})
+    if model not in known:
+        raise Problem(404, f"no such model in the release; the models are {', '.join(known) or 'none'}")
+    version = body.get("version")
+    if version is None:
+        alias = body.get("alias", "champion")
+        aliases = release.aliases.get(model, {})
+        if not isinstance(alias, str) or alias not in aliases:
+            raise Problem(404, f"no such alias of {model}; the aliases are {', '.join(aliases) or 'none'}", ("alias",))
+        version = aliases[alias]
+    elif "alias" in body:
+        raise Problem(422, "give an alias or a version, not both", ("version",))
+    elif isinstance(version, bool) or not isinstance(version, int):
+        raise Problem(422, "expected an integer", ("version",))
+    predictor = release.predictors.get((model, version))
+    if predictor is None:
+        versions = sorted(number for name, number in release.predictors if name == model)
+        raise Problem(404, f"no such version of {model}; the versions are {versions}", ("version",))
+    return predictor
+
+
+def _answer(prediction: Prediction) -> dict[str, Any]:
+    answer = {"score": prediction.score, "label": prediction.label, "status": prediction.status}
+    return {**answer, "missing": prediction.missing} if prediction.missing else answer
+
+
+def _log(
+    request: Request, release: Release, predictor: Predictor, request_id: str, predictions: list[Prediction]
+) -> None:
+    logged_at = dt.datetime.now(dt.UTC).isoformat()
+    released = predictor.released
+    events = []
+    for place, prediction in enumerate(predictions):
+        request.app.state.metrics.predictions.labels(released.model, released.version, prediction.status).inc()
+        events.append(
+            {
+                "event_id": f"{request_id}-{place}",
+                "request_id": request_id,
+                "logged_at": logged_at,
+                "model": released.model,
+                "version": released.version,
+                "release": release.name,
+                "predicted_at": prediction.predicted_at.isoformat(),
+                "instance": prediction.instance,
+                "features": prediction.features,
+                "status": prediction.status,
+                "missing": prediction.missing,
+                "score": prediction.score,
+                "label": prediction.label,
+            }
+        )
+    request.app.state.events.append(events)

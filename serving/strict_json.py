@@ -1,0 +1,89 @@
+"""Bodies as JSON, strictly: what two parsers could read in two ways is refused."""
+
+import json
+import math
+from typing import Any
+
+from fastapi import Request
+
+from serving.problems import Problem
+
+MAX_DEPTH = 16
+
+
+async def read_object(request: Request, max_bytes: int, fields: set[str]) -> dict[str, Any]:
+    """A request's body as a JSON object with no other fields than these.
+
+    Raises Problem: 413 past max_bytes (also where the body comes in chunks), 400 for what is not strict JSON (NaN,
+    infinities, numbers past a double, duplicate keys, lone surrogates, deep nesting), 422 for another shape.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise Problem(413, f"the body is longer than {max_bytes} bytes; send fewer instances at a time")
+    value = decode(bytes(body))
+    if not isinstance(value, dict):
+        raise Problem(422, f"the body must be an object with the fields {', '.join(sorted(fields))}")
+    if unknown := [name for name in value if name not in fields]:
+        raise Problem(422, f"{len(unknown)} unknown field(s) in the body; the fields are {', '.join(sorted(fields))}")
+    return value
+
+
+def decode(body: bytes) -> Any:
+    """Strict JSON as Python values. Raises Problem 400."""
+    try:
+        text = body.decode("utf-8")
+        _refuse_depth(text)
+        value = json.loads(
+            text, parse_constant=_refuse_constant, parse_float=_parse_float, object_pairs_hook=_refuse_duplicates
+        )
+        # A lone surrogate is valid to the parser, but no text: it cannot be written anywhere.
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeError:
+        raise Problem(400, "the body is not valid UTF-8 text") from None
+    except (ValueError, RecursionError) as error:
+        hint = str(error) if isinstance(error, _Refused) else "the body is not valid JSON"
+        raise Problem(400, hint) from None
+    return value
+
+
+class _Refused(ValueError):
+    pass
+
+
+def _refuse_depth(text: str) -> None:
+    depth = 0
+    is_string = is_escaped = False
+    for character in text:
+        if is_escaped:
+            is_escaped = False
+        elif is_string:
+            is_escaped = character == "\\"
+            is_string = character != '"'
+        elif character == '"':
+            is_string = True
+        elif character in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise _Refused(f"the body is nested deeper than {MAX_DEPTH} levels")
+        elif character in "]}":
+            depth -= 1
+
+
+def _refuse_constant(name: str) -> Any:
+    raise _Refused("NaN and Infinity are no JSON; send null for a missing number")
+
+
+def _parse_float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _Refused("a number is too large for a double")
+    return number
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise _Refused("an object has the same key twice")
+    return value
