@@ -10,10 +10,9 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer import optimize
 
-Schema = dict[str, Any]
 
 
-def canonical_sql(sql: str, schema: Schema) -> str:
+def canonical_sql(sql: str, schema: dict[str, Any]) -> str:
     """SQL in canonical form (DuckDB's dialect): comments, layout, aliases and the order of CTEs are gone.
 
     schema: {schema: {table: {column: type}}} of the relations that the query reads, to expand `*`.
@@ -21,7 +20,7 @@ def canonical_sql(sql: str, schema: Schema) -> str:
     is the parsed one: more rewrites then count as changes, never fewer.
 
     >>> canonical_sql("select A as b -- why\\n from s.t", {"s": {"t": {"a": "int"}}})
-    'SELECT "t"."a" AS "b" FROM "s"."t" AS "t"'
+    'SELECT "_0"."a" AS "b" FROM "s"."t" AS "_0"'
     """
     try:
         tree = sqlglot.parse_one(sql, read="duckdb")
@@ -30,8 +29,22 @@ def canonical_sql(sql: str, schema: Schema) -> str:
     for table in tree.find_all(exp.Table):
         table.set("catalog", None)
     with contextlib.suppress(SqlglotError):
-        tree = optimize(tree, schema=schema, dialect="duckdb")
+        tree = optimize(tree, schema=schema, dialect="duckdb", canonicalize_table_aliases=True)
+    for select in tree.find_all(exp.Select):
+        _list_groups(select)
     return tree.sql(dialect="duckdb", comments=False)
+
+
+def _list_groups(select: exp.Select) -> None:
+    """Write out GROUP BY ALL, and give the groups one order: theirs means nothing."""
+    group = select.args.get("group")
+    if group is None:
+        return
+    if group.args.get("all"):
+        keys = [key.unalias() for key in select.selects if not key.find(exp.AggFunc)]
+        group.set("expressions", [key.copy() for key in keys])
+        group.set("all", None)
+    group.set("expressions", sorted(group.expressions, key=lambda key: key.sql(dialect="duckdb")))
 
 
 def digest(value: Any) -> str:

@@ -3,7 +3,6 @@ with listed as (
 
     select
         faa as airport,
-        name as airport_name,
         tzone as time_zone
     from {{ source('raw', 'airports') }}
 
@@ -12,16 +11,8 @@ with listed as (
 unlisted as (
 
     select
-        airport,
-        airport_name,
+        unnest(['BQN', 'PSE', 'SJU', 'STT']) as airport,
         'America/Puerto_Rico' as time_zone
-    from (
-        values
-        ('BQN', 'Rafael Hernandez'),
-        ('PSE', 'Mercedita'),
-        ('SJU', 'Luis Munoz Marin Intl'),
-        ('STT', 'Cyril E King')
-    ) as listed_here (airport, airport_name)
 
 ),
 

@@ -1,0 +1,111 @@
+"""What tests share: a small slice of the real flights, dbt in-process, and warehouses built once."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.adapters.factory import reset_adapters
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+
+from eiderdown.demonstration import flights
+
+REPOSITORY = Path(__file__).parent.parent
+PROJECT_FILES = ("models", "macros", "dbt_project.yml", "profiles.yml", "selectors.yml")
+
+Dbt = Callable[..., dbtRunnerResult]
+
+
+class Project:
+    """A dbt project in a folder of its own, with its own home."""
+
+    def __init__(self, folder: Path, database: str = "eiderdown.duckdb") -> None:
+        self.folder = folder
+        self.home = folder / "warehouse"
+        self.database = self.home / database
+
+    def dbt(self, *arguments: str, succeeds: bool = True) -> dbtRunnerResult:
+        """Run dbt in this process. `succeeds` says how it must end."""
+        before = Path.cwd()
+        os.chdir(self.folder)
+        os.environ["EIDERDOWN_HOME"] = str(self.home)
+        try:
+            result = dbtRunner().invoke([*arguments, "--quiet"])
+        finally:
+            DuckDBConnectionManager.close_all_connections()
+            reset_adapters()
+            os.chdir(before)
+        assert result.success is succeeds, _messages(result)
+        return result
+
+    def query(self, sql: str) -> list[tuple]:
+        """Rows of a query of the warehouse."""
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            return connection.execute(sql).fetchall()
+
+    def set_clock(self, as_of: str) -> None:
+        """Move the demonstration's clock."""
+        (self.home / "raw" / "clock.csv").write_text(f"as_of,replay\n{as_of},true\n")
+
+
+def _messages(result: dbtRunnerResult) -> str:
+    if result.exception:
+        return str(result.exception)
+    return "\n".join(str(node.message) for node in result.result if node.status in ("error", "fail"))
+
+
+def messages(result: dbtRunnerResult) -> str:
+    """What failed in a run, as text."""
+    return _messages(result)
+
+
+def copy_project(folder: Path) -> Project:
+    """A copy of the demonstration's dbt project, for tests that change it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PROJECT_FILES:
+        source = REPOSITORY / name
+        shutil.copytree(source, folder / name) if source.is_dir() else shutil.copy(source, folder / name)
+    return Project(folder)
+
+
+@pytest.fixture(scope="session")
+def raw_slice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Raw files with every flight of one plane in sixteen: whole histories of planes, all the year."""
+    whole = tmp_path_factory.mktemp("whole")
+    flights.load(whole, flights.DEFAULT_AS_OF)
+    raw = tmp_path_factory.mktemp("slice")
+    for path in whole.glob("*.csv"):
+        if path.name != "flights.csv":
+            shutil.copy(path, raw)
+    duckdb.execute(
+        f"copy (from read_csv('{whole / 'flights.csv'}', all_varchar = true) where hash(tailnum) % 16 = 3) "
+        f"to '{raw / 'flights.csv'}' (header)"
+    )
+    shutil.rmtree(whole)
+    return raw
+
+
+def _new_project(folder: Path, raw: Path) -> Project:
+    project = copy_project(folder)
+    shutil.copytree(raw, project.home / "raw")
+    return project
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory, raw_slice: Path) -> Iterator[Project]:
+    """The demonstration, built on the slice. Read it only; `project` gives a copy to change."""
+    project = _new_project(tmp_path_factory.mktemp("built"), raw_slice)
+    project.dbt("build")
+    yield project
+
+
+@pytest.fixture
+def project(tmp_path: Path, built: Project) -> Project:
+    """A copy of the built demonstration, to change."""
+    folder = tmp_path / "project"
+    shutil.copytree(built.folder, folder)
+    return Project(folder)

@@ -1,0 +1,12 @@
+with spine as (
+    select
+        machine_id || '@' || epoch(read_at)::bigint as reading,
+        machine_id,
+        'day' as shift,
+        read_at - interval 6 hours as predicted_at,
+        stopped
+    from {{ ref('readings') }}
+)
+
+select *, {{ eiderdown.request_features() }}
+from ({{ eiderdown.point_in_time('spine', [ref('machine_health', v=1)]) }})

@@ -1,0 +1,1 @@
+{{ eiderdown.current_aliases() }}

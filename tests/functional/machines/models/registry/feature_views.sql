@@ -1,0 +1,1 @@
+{{ eiderdown.feature_views([ref('machine_health', v=1)]) }}

@@ -1,0 +1,1 @@
+{{ eiderdown.model_metrics([ref('will_stop_scores')]) }}

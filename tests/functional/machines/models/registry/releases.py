@@ -1,0 +1,9 @@
+def model(dbt, session):
+    from ml.release.publish import publish
+
+    dbt.config(materialized="registered")
+    clock = dbt.ref("clock")
+    feature_views = dbt.ref("feature_views")
+    versions = dbt.ref("model_versions")
+    aliases = dbt.ref("current_aliases")
+    return publish(session, clock, feature_views, versions, aliases)
