@@ -82,7 +82,10 @@ def predict(
     except (ValueError, OSError) as error:
         raise EiderdownError(f"--instance: not a JSON object ({error})") from None
     body = {"instances": instances} | ({"version": version} if version else {})
-    answer = httpx.post(f"{url}/predict/{model}", json=body, timeout=30)
+    try:
+        answer = httpx.post(f"{url}/predict/{model}", json=body, timeout=30)
+    except httpx.ConnectError:
+        raise EiderdownError(f"no server answers at {url}; start one with `eiderdown serve`.") from None
     if answer.is_error:
         raise EiderdownError(f"the server answered {answer.status_code}: {answer.text}")
     if as_json:

@@ -103,7 +103,7 @@ def decode(value: Any, sql_type: str) -> Any:
         try:
             return dt.date.fromisoformat(value)
         except (TypeError, ValueError):
-            raise ValueError("expected a date such as 2013-12-31") from None
+            raise ValueError("expected a date such as 2024-05-31") from None
     if match := _DECIMAL.match(name):
         return _decode_decimal(value, int(match[1] or 18), int(match[2] or 3))
     raise TypeError(f"the type {sql_type} cannot be carried by a request")
@@ -132,7 +132,7 @@ def _decode_float(value: Any, name: str) -> float:
 
 def _decode_timestamp(value: Any, with_zone: bool) -> dt.datetime:
     expected = (
-        "expected a time with its zone, such as 2013-12-31T14:00:00Z" if with_zone else "expected a time without zone"
+        "expected a time with its zone, such as 2024-05-31T08:30:00Z" if with_zone else "expected a time without zone"
     )
     try:
         moment = dt.datetime.fromisoformat(value)

@@ -11,7 +11,6 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer import optimize
 
 
-
 def canonical_sql(sql: str, schema: dict[str, Any]) -> str:
     """SQL in canonical form (DuckDB's dialect): comments, layout, aliases and the order of CTEs are gone.
 

@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import inspect
 import json
+import threading
 from importlib.metadata import version as library_version
 from typing import Any
 
@@ -28,6 +29,8 @@ from ml.scorer import Scorer
 from ml.signature import Feature, Signature
 from ml.spec import ModelSpec
 from ml.split import SPLITS, split_by_time
+
+_PARSING = threading.Lock()
 
 # What shapes a trained artifact: a change in one of these trains anew, a change elsewhere does not.
 TRAINING_CODE = ("ml.training", "ml.matrix", "ml.split", "ml.spec", "ml.estimators.base")
@@ -121,7 +124,9 @@ def code_fingerprint(estimator: str) -> str:
 
 
 def _syntax(source: str) -> str:
-    tree = ast.parse(source)
+    # CPython 3.11 ends two ast.parse at once, in two of dbt's threads, in a SystemError.
+    with _PARSING:
+        tree = ast.parse(source)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if (

@@ -47,6 +47,11 @@ class Project:
             connection.execute("set TimeZone = 'UTC'")
             return connection.execute(sql).fetchall()
 
+    def write(self, sql: str) -> None:
+        """Change the warehouse behind dbt's back."""
+        with duckdb.connect(str(self.database)) as connection:
+            connection.execute(sql)
+
     def set_clock(self, as_of: str) -> None:
         """Move the demonstration's clock."""
         (self.home / "raw" / "clock.csv").write_text(f"as_of,replay\n{as_of},true\n")

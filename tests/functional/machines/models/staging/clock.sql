@@ -1,1 +1,1 @@
-select timestamptz '2024-06-01T00:00:00Z' as as_of, true as replay
+select timestamptz '2024-05-30T00:00:00Z' as as_of, true as replay

@@ -1,0 +1,164 @@
+"""Versions keep their meaning, contracts hold for Python too, and the champion is chosen by rule."""
+
+from pathlib import Path
+
+from tests.conftest import Project, messages
+
+
+def _edit(project: Project, file: str, old: str, new: str) -> None:
+    path = project.folder / "models" / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_a_version_that_changes_its_meaning_stops_before_it_is_overwritten(project: Project) -> None:
+    before = project.query("select * from features.route_activity_v1 order by all")
+    _edit(project, "features/route_activity_v1.sql", "interval 7 days", "interval 6 days")
+    result = project.dbt("run", "-s", "route_activity+", succeeds=False)
+    assert "feature view route_activity version 1: its meaning has changed" in messages(result)
+    assert "route_activity_v2.sql" in messages(result)
+    assert project.query("select * from features.route_activity_v1 order by all") == before
+
+
+def test_a_change_upstream_is_a_change_of_meaning(project: Project) -> None:
+    _edit(project, "staging/weather.sql", "cast(temp as double)", "cast(temp - 32 as double)")
+    result = project.dbt("run", "-s", "weather+", succeeds=False)
+    assert "feature view origin_weather version 1: its meaning has changed" in messages(result)
+
+
+def test_layout_and_comments_are_no_change(project: Project) -> None:
+    _edit(project, "features/route_activity_v1.sql", "select distinct", "-- a comment\nselect\n  distinct")
+    _edit(project, "staging/weather.sql", "select observed.*", "select observed.* -- a comment")
+    project.dbt("run", "-s", "weather+", "route_activity+")
+    assert project.query("select max(version) from registry.model_versions") == [(1,)]
+
+
+def test_a_view_without_versions_is_told_how_to_write_them(project: Project) -> None:
+    _edit(
+        project,
+        "features/_features.yml",
+        "    versions:\n      - v: 1\n\n  - name: carrier_activity",
+        "\n  - name: carrier_activity",
+    )
+    (project.folder / "models/features/origin_activity_v1.sql").rename(
+        project.folder / "models/features/origin_activity.sql"
+    )
+    result = project.dbt("run", "-s", "origin_activity", succeeds=False)
+    assert "a feature view has versions. Name its file origin_activity_v1.sql" in messages(result)
+
+
+def test_a_worse_candidate_is_recorded_but_not_promoted(project: Project) -> None:
+    _edit(project, "training/_training.yml", "parameters: {learning_rate: 0.05,", "parameters: {num_boost_round: 1,")
+    project.dbt("run", "--selector", "training_pipeline")
+    project.dbt("run", "--selector", "inference_pipeline")
+    assert project.query("select version from registry.model_versions where model = 'flight_delay' order by 1") == [
+        (1,),
+        (2,),
+    ]
+    assert project.query("select version from registry.current_aliases where model = 'flight_delay'") == [(1,)]
+    assert project.query("select distinct version from predictions.flight_delay") == [(1,)]
+    on_one_hold_out = project.query(
+        "select version, row_count from registry.model_metrics where model = 'flight_delay' and metric = 'auc' "
+        "and split = 'test' and slice = 'all' and dataset_version = 1 order by 1"
+    )
+    assert [row[0] for row in on_one_hold_out] == [1, 2]
+    assert on_one_hold_out[0][1] == on_one_hold_out[1][1]
+    newest = project.query("select models['flight_delay'] from registry.releases order by created_at desc limit 1")
+    assert newest == [([1, 2],)]
+
+
+def test_a_better_candidate_is_promoted_with_the_reason(project: Project) -> None:
+    _edit(
+        project, "training/_training.yml", "promote: {metric: auc, split: test}", "promote: {metric: auc, min_gain: -1}"
+    )
+    _edit(project, "training/_training.yml", "seed: 1", "seed: 2")
+    project.dbt("run", "--selector", "training_pipeline")
+    aliases = project.query(
+        "select version, reason from registry.model_aliases where model = 'flight_delay' order by since"
+    )
+    assert [row[0] for row in aliases] == [1, 2]
+    assert aliases[0][1] == "first version"
+    assert aliases[1][1].startswith("auc on test is 0.")
+
+
+def test_a_changed_dataset_gets_a_version_and_trains(project: Project) -> None:
+    _edit(project, "datasets/flight_delay_dataset.sql", "where arrival_delay is not null", "where arrival_delay < 600")
+    project.dbt("run", "--selector", "training_pipeline")
+    assert project.query("select version from registry.datasets order by 1") == [(1,), (2,)]
+    trained = "select version, dataset_version from registry.model_versions where model = 'flight_delay' order by 1"
+    assert project.query(trained) == [(1, 1), (2, 2)]
+    champion_on_both = (
+        "select dataset_version from registry.model_metrics where model = 'flight_delay' and version = 1 "
+        "and metric = 'auc' and split = 'test' and slice = 'all' order by 1"
+    )
+    assert project.query(champion_on_both) == [(1,), (2,)]
+
+
+def _python_model(project: Project, body: str) -> None:
+    folder = project.folder / "models" / "labels"
+    folder.mkdir()
+    (folder / "votes.py").write_text(
+        f'def model(dbt, session):\n    dbt.config(materialized="registered")\n    return session.sql("{body}")\n'
+    )
+    (folder / "labels.yml").write_text(
+        "version: 2\nmodels:\n  - name: votes\n    constraints: [{type: primary_key, columns: [id]}]\n    columns:\n"
+        "      - {name: id, data_type: integer}\n"
+        "      - {name: vote, data_type: integer, constraints: [{type: not_null}, {type: check, expression: vote < 10}]}\n"
+    )
+
+
+def _votes(project: Project, body: str, succeeds: bool) -> str:
+    path: Path = project.folder / "models" / "labels" / "votes.py"
+    path.write_text(path.read_text().split("    return")[0] + f'    return session.sql("{body}")\n')
+    return (
+        messages(project.dbt("run", "-s", "votes", succeeds=succeeds))
+        if not succeeds
+        else str(project.dbt("run", "-s", "votes"))
+    )
+
+
+def test_contracts_hold_for_python_models(project: Project) -> None:
+    _python_model(project, "select 1 as id, 5 as vote")
+    project.dbt("run", "-s", "votes")
+    kept = [(1, 5)]
+    wrong = {
+        "select 2 as id, 'five' as vote": "vote: is VARCHAR, the contract has INTEGER",
+        "select 2 as id": "vote: missing, the contract has INTEGER",
+        "select 2 as id, 5 as vote, 1 as extra": "extra: not in the contract",
+        "select 2 as id, 50 as vote": "CHECK constraint failed",
+        "select 2 as id, null::integer as vote": "NOT NULL constraint failed",
+        "select null::integer as id, 5 as vote": "NOT NULL constraint failed",
+        "select * from (values (2, 5), (2, 6)) as t (id, vote)": "uplicate key",
+    }
+    for body, message in wrong.items():
+        assert message in _votes(project, body, succeeds=False)
+        schema = project.query("select schema_name from duckdb_tables() where table_name = 'votes'")[0][0]
+        assert project.query(f"select * from {schema}.votes") == kept
+    _votes(project, "select * from (values (1, 9), (2, 6)) as t (id, vote)", succeeds=True)
+    assert project.query(f"select * from {schema}.votes order by 1") == [(1, 5), (2, 6)]
+
+
+def test_a_python_model_must_return_a_relation(project: Project) -> None:
+    _python_model(project, "select 1 as id, 5 as vote")
+    path = project.folder / "models" / "labels" / "votes.py"
+    path.write_text(path.read_text().replace('session.sql("select 1 as id, 5 as vote")', "[1, 2]"))
+    result = project.dbt("run", "-s", "votes", succeeds=False)
+    assert "the model returned list. Return a DuckDB relation" in messages(result)
+
+
+def test_what_the_registry_leaves_out_cannot_be_published(project: Project) -> None:
+    _edit(project, "registry/feature_views.sql", "    ref('origin_weather'),\n", "")
+    result = project.dbt("run", "-s", "registry.feature_views", succeeds=False)
+    assert "the list lacks origin_weather, v=1; add ref('origin_weather', v=1) to it" in messages(result)
+
+
+def test_an_unknown_field_in_a_declaration_is_named(project: Project) -> None:
+    _edit(
+        project,
+        "training/_training.yml",
+        "estimator: lightgbm\n          features: {exclude",
+        "estimater: lightgbm\n          features: {exclude",
+    )
+    result = project.dbt("run", "-s", "flight_delay", succeeds=False)
+    assert "unknown field 'estimater'. Did you mean 'estimator'" in messages(result)

@@ -1,0 +1,79 @@
+"""A new release is taken up without a failed request; one that does not load leaves the old one serving."""
+
+import threading
+import time
+
+from fastapi.testclient import TestClient
+
+from tests.conftest import Project
+
+
+def _await_release(client: TestClient, name: str) -> None:
+    deadline = time.monotonic() + 20
+    while client.get("/health/ready").json()["release"] != name:
+        assert time.monotonic() < deadline, "the new release was not taken up"
+        time.sleep(0.05)
+
+
+def _publish_another(project: Project) -> str:
+    project.set_clock("2013-12-31T13:00:00Z")
+    project.dbt("run")
+    return (project.home / "releases" / "current").read_text().strip()
+
+
+def test_a_new_release_under_load(client: TestClient, project: Project, instance: dict) -> None:
+    before = client.get("/health/ready").json()["release"]
+    answers: list[tuple[int, str, float]] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            answer = client.post("/predict/flight_delay", json={"instances": [instance]})
+            body = answer.json()
+            answers.append((answer.status_code, body.get("release", ""), body["predictions"][0]["score"]))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    after = _publish_another(project)
+    _await_release(client, after)
+    time.sleep(0.2)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert {status for status, _, _ in answers} == {200}
+    assert {release for _, release, _ in answers} == {before, after}
+    # Each release has one answer to one question: none mixes the two.
+    assert len({(release, score) for _, release, score in answers}) == 2
+
+
+def test_an_altered_release_leaves_the_old_one_serving(client: TestClient, project: Project, instance: dict) -> None:
+    before = client.get("/health/ready").json()["release"]
+    pointer = project.home / "releases" / "current"
+    after = _publish_another(project)
+    _await_release(client, after)
+    artifact = next((project.home / "releases" / before / "models").glob("flight_delay_v1.*"))
+    content = bytearray(artifact.read_bytes())
+    content[len(content) // 2] ^= 1
+    artifact.write_bytes(content)
+    pointer.write_text(f"{before}\n")
+    deadline = time.monotonic() + 20
+    while not client.get("/health/ready").json()["problems"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    ready = client.get("/health/ready")
+    assert ready.status_code == 200
+    assert ready.json()["release"] == after
+    assert "its SHA-256 is" in ready.json()["problems"][0]
+    assert client.post("/predict/flight_delay", json={"instances": [instance]}).json()["release"] == after
+    assert "eiderdown_release_failures_total 1.0" in client.get("/metrics").text
+
+
+def test_before_the_first_release(client: TestClient, project: Project, instance: dict) -> None:
+    client.app.state.current.release = None  # type: ignore[attr-defined]
+    (project.home / "releases" / "current").unlink()
+    assert client.get("/health/ready").status_code == 503
+    assert client.get("/health/live").status_code == 200
+    answer = client.post("/predict/flight_delay", json={"instances": [instance]})
+    assert answer.status_code == 503
+    assert "dbt build" in answer.json()["detail"][0]["msg"]

@@ -1,0 +1,90 @@
+"""Values survive JSON, Python and Arrow; what does not fit is refused without being echoed."""
+
+import datetime as dt
+import decimal
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml.field_types import arrow_type, canonical, decode, encode
+
+VALUES = {
+    "TINYINT": st.integers(-(2**7), 2**7 - 1),
+    "INTEGER": st.integers(-(2**31), 2**31 - 1),
+    "BIGINT": st.integers(-(2**63), 2**63 - 1),
+    "UBIGINT": st.integers(0, 2**64 - 1),
+    "VARCHAR": st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])),
+    "BOOLEAN": st.booleans(),
+    "DOUBLE": st.floats(allow_nan=False, allow_infinity=False),
+    "DATE": st.dates(),
+    "TIMESTAMPTZ": st.datetimes(min_value=dt.datetime(1970, 1, 2), timezones=st.just(dt.UTC)),
+    "DECIMAL(18,3)": st.decimals(-(10**14), 10**14, places=3),
+}
+
+
+@given(st.data(), st.sampled_from(sorted(VALUES)))
+def test_round_trip(data: st.DataObject, sql_type: str) -> None:
+    value = data.draw(VALUES[sql_type])
+    sent = json.loads(json.dumps(encode(value)))
+    found = decode(sent, sql_type)
+    assert found == value
+    assert pa.array([found], arrow_type(sql_type))[0].as_py() == value
+
+
+@pytest.mark.parametrize(
+    ("value", "sql_type"),
+    [
+        ("1", "BIGINT"),
+        (1.0, "BIGINT"),
+        (True, "INTEGER"),
+        (2**63, "BIGINT"),
+        (-1, "UBIGINT"),
+        (1, "VARCHAR"),
+        ("a\x00b", "VARCHAR"),
+        ("yes", "BOOLEAN"),
+        (1, "BOOLEAN"),
+        (float("nan"), "DOUBLE"),
+        (float("inf"), "DOUBLE"),
+        (10**400, "DOUBLE"),
+        ("1", "DOUBLE"),
+        (1e39, "FLOAT"),
+        ("2013-12-31T14:00:00", "TIMESTAMPTZ"),
+        ("2013-12-31", "TIMESTAMPTZ"),
+        (1388498400, "TIMESTAMPTZ"),
+        ("0001-01-01T00:00:00+23:00", "TIMESTAMPTZ"),
+        ("2013-13-01", "DATE"),
+        (1, "DATE"),
+        ("1.2345", "DECIMAL(9,3)"),
+        ("1000000", "DECIMAL(9,3)"),
+        ("NaN", "DECIMAL(9,3)"),
+        ([1], "INTEGER"),
+        ({}, "VARCHAR"),
+    ],
+)
+def test_refused_without_echo(value: Any, sql_type: str) -> None:
+    with pytest.raises(ValueError, match="expected") as error:
+        decode(value, sql_type)
+    assert "1388498400" not in str(error.value)
+
+
+def test_null_is_null() -> None:
+    assert all(decode(None, sql_type) is None for sql_type in VALUES)
+
+
+def test_no_number_that_json_lacks() -> None:
+    assert encode([float("nan"), float("inf"), {"a": float("-inf")}]) == [None, None, {"a": None}]
+    assert encode(decimal.Decimal("1.10")) == "1.10"
+
+
+def test_one_spelling_of_a_type() -> None:
+    assert canonical("timestamp  with time zone") == "TIMESTAMPTZ"
+    assert canonical("numeric(9,2)") == "DECIMAL(9,2)"
+
+
+def test_types_that_no_request_carries_are_named() -> None:
+    with pytest.raises(TypeError, match=r"MAP.*cannot be carried"):
+        arrow_type("MAP(VARCHAR, VARCHAR)")

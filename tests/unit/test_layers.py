@@ -1,0 +1,61 @@
+"""The order of the layers: who may import whom."""
+
+import ast
+from pathlib import Path
+
+from tests.conftest import REPOSITORY
+
+# What reading a release takes: artifacts, signatures, contracts, request-time features, the predict side of estimators.
+SERVING_MAY_USE = {
+    "ml.errors",
+    "ml.files",
+    "ml.field_types",
+    "ml.release.feature_file",
+    "ml.release.manifest",
+    "ml.request_features",
+    "ml.scorer",
+    "ml.signature",
+}
+
+
+def _imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            is_package = (REPOSITORY / node.module.replace(".", "/")).is_dir()
+            found |= names if node.module == "ml" and is_package else {node.module}
+    return found
+
+
+def _layer(name: str) -> list[Path]:
+    return sorted((REPOSITORY / name).rglob("*.py"))
+
+
+def test_ml_knows_nothing_of_serving_or_the_demonstration() -> None:
+    for path in _layer("ml"):
+        assert not {name for name in _imports(path) if name.split(".")[0] in ("serving", "eiderdown")}, path
+
+
+def test_serving_takes_of_ml_what_reading_a_release_takes() -> None:
+    for path in _layer("serving"):
+        used = {name for name in _imports(path) if name.split(".")[0] == "ml"}
+        assert used <= SERVING_MAY_USE, path
+        assert "eiderdown" not in {name.split(".")[0] for name in _imports(path)}, path
+
+
+def test_the_platform_names_no_table_of_the_demonstration() -> None:
+    names = [path.stem.removesuffix("_v1").removesuffix("_v2") for path in (REPOSITORY / "models").rglob("*.sql")]
+    demonstration = {name for name in names if "flight" in name or name.endswith(("_activity", "_weather"))}
+    assert len(demonstration) >= 6
+    for path in [*_layer("ml"), *_layer("serving"), *(REPOSITORY / "macros").rglob("*.sql")]:
+        assert not {name for name in demonstration if name in path.read_text()}, path
+
+
+def test_no_format_that_runs_code() -> None:
+    for layer in ("ml", "serving", "eiderdown"):
+        for path in _layer(layer):
+            assert not _imports(path) & {"pickle", "joblib", "cloudpickle", "dill", "shelve", "marshal"}, path
+            assert "torch.load" not in path.read_text(), path
