@@ -27,6 +27,11 @@ def _close(conn: "weakref.ref[DuckDBPyConnection]") -> None:
         still_open.close()
 
 
+def eiderdown_sha256(path: str) -> str:
+    """The SHA-256 of a file, in hex."""
+    return files.sha256(Path(path))
+
+
 class Plugin(BasePlugin):
     """Prepares the home folder and registers the SQL functions that macros call."""
 
@@ -40,7 +45,7 @@ class Plugin(BasePlugin):
         """Register the functions; those that touch files are marked, so that DuckDB calls them once and when asked."""
         # For tools that never close it (sqlfluff): an open connection with functions ends in a page of leak warnings.
         atexit.register(_close, weakref.ref(conn))
-        text = "VARCHAR"
-        conn.create_function("eiderdown_fingerprint", fingerprint, [text], text)  # type: ignore[arg-type, list-item]
-        conn.create_function("eiderdown_aside", eiderdown_aside, [text], text, side_effects=True)  # type: ignore[arg-type, list-item]
-        conn.create_function("eiderdown_adopt", eiderdown_adopt, [text, text], text, side_effects=True)  # type: ignore[arg-type, list-item]
+        text: Any = "VARCHAR"
+        conn.create_function("eiderdown_fingerprint", fingerprint, [text], text)
+        for function, count in ((eiderdown_aside, 1), (eiderdown_adopt, 2), (eiderdown_sha256, 1)):
+            conn.create_function(function.__name__, function, [text] * count, text, side_effects=True)

@@ -50,6 +50,7 @@ def score_hold_out(
     definition = dataset.definition
     scorers = {number: _scorer(recorded[number]) for number in to_score}
     features = [feature.name for scorer in scorers.values() for feature in scorer.signature.features]
+    _refuse_lost_columns(spec, scorers, definition["columns"])
     columns = [definition["row_id"], definition["at"], spec.target, *spec.slices, *features]
     table = dataset.read(session, list(dict.fromkeys(columns)))
     splits = split_by_time(spec, table.column(definition["at"]))
@@ -135,6 +136,18 @@ _SCORES = pa.schema(
         ("threshold", pa.float64()),
     ]
 )
+
+
+def _refuse_lost_columns(spec: ModelSpec, scorers: dict[int, Scorer], columns: dict[str, str]) -> None:
+    """A version is compared on one hold-out with the next, so the dataset keeps its columns until it is replaced."""
+    for number, scorer in scorers.items():
+        lost = [feature.name for feature in scorer.signature.features if feature.name not in columns]
+        if lost:
+            raise DeclarationError(
+                f"{spec.name} version {number}, the champion, uses {', '.join(lost)}, which the dataset {spec.dataset} no "
+                "longer has. Keep the columns, leave them out of the model (config.meta.model.features: {exclude: [...]}), "
+                "and drop them once the new version is champion."
+            )
 
 
 def _versions(versions: duckdb.DuckDBPyRelation) -> list[tuple[Any, ...]]:

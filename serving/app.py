@@ -6,17 +6,27 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
 
 from ml import files
 from ml.release.manifest import releases_folder
 from serving.current import CurrentRelease
 from serving.event_log import EventLog
 from serving.metrics import Metrics
-from serving.problems import Problem, answer_problem
+from serving.problems import Problem, answer_http_exception, answer_problem
 from serving.routes import features, health, models, predict, releases
 from serving.settings import Settings
 
 DESCRIPTION = "Predictions and features from the current release of the warehouse."
+
+
+def _log_json_lines() -> None:
+    """The server's own log: JSON lines on standard error."""
+    logger = logging.getLogger("serving")
+    logger.setLevel(logging.INFO)
+    if not logger.handlers:
+        logger.addHandler(logging.StreamHandler())
+        logger.propagate = False
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -27,7 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        logging.getLogger("serving").setLevel(logging.INFO)
+        _log_json_lines()
         app.state.events = EventLog(files.home() / "events" / "predictions", metrics)
         current.start()
         yield
@@ -39,6 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = metrics
     app.state.current = current
     app.add_exception_handler(Problem, answer_problem)
+    app.add_exception_handler(HTTPException, answer_http_exception)
     for routes in (predict, features, models, releases, health):
         app.include_router(routes.router)
 

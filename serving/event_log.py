@@ -22,14 +22,13 @@ class EventLog:
     """
 
     def __init__(self, folder: Path, metrics: Metrics) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         day = dt.datetime.now(dt.UTC).strftime("%Y%m%d")
         self.path = folder / f"{day}-{uuid.uuid4().hex}.jsonl"
         self.problem: str | None = None
         self._metrics = metrics
         self._lock = threading.Lock()
         self._is_torn = False
-        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._descriptor: int | None = None
 
     def append(self, events: list[dict[str, Any]]) -> None:
         """Append events, each a mapping that JSON can hold."""
@@ -37,7 +36,7 @@ class EventLog:
         with self._lock:
             content = b"\n" + lines if self._is_torn else lines
             try:
-                written = os.write(self._descriptor, content)
+                written = os.write(self._open(), content)
             except OSError as error:
                 self._fail(len(events), error.strerror or "write failed")
                 return
@@ -49,7 +48,15 @@ class EventLog:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._descriptor)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+    def _open(self) -> int:
+        """The file, made with the first event: a server that predicts nothing leaves none."""
+        if self._descriptor is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        return self._descriptor
 
     def _fail(self, count: int, reason: str) -> None:
         self.problem = f"{self.path}: {reason}; predictions are answered but not logged"

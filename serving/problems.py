@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 
 class Problem(Exception):
@@ -23,3 +24,9 @@ async def answer_problem(request: Request, problem: Exception) -> JSONResponse:
     if problem.location:
         detail["loc"] = ["body", *problem.location]
     return JSONResponse({"detail": [detail]}, status_code=problem.status)
+
+
+async def answer_http_exception(request: Request, error: Exception) -> JSONResponse:
+    """What the framework refuses (no such path, no such method), in the same shape."""
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"detail": [{"msg": error.detail}]}, status_code=error.status_code, headers=error.headers)

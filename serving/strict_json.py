@@ -11,6 +11,17 @@ from serving.problems import Problem
 MAX_DEPTH = 16
 
 
+def json_body(**properties: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI of a body that `read_object` reads: an object with these properties, the first of them required."""
+    schema = {
+        "type": "object",
+        "required": [next(iter(properties))],
+        "additionalProperties": False,
+        "properties": properties,
+    }
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
 async def read_object(request: Request, max_bytes: int, fields: set[str]) -> dict[str, Any]:
     """A request's body as a JSON object with no other fields than these.
 

@@ -119,9 +119,12 @@
 {% endmacro %}
 
 
-{# Keep a table as Parquet under the home, whole or not at all. Returns the file's SHA-256. #}
+{# Keep a table as Parquet under the home, whole or not at all; a file that is there stays. Returns its SHA-256. #}
 {% macro keep_as_parquet(relation, row_id, artifact) %}
     {%- set final = eiderdown.home() ~ '/' ~ artifact -%}
+    {%- if run_query("select count(*) from glob(" ~ eiderdown.literal(final) ~ ")").rows[0][0] -%}
+        {{ return(run_query("select eiderdown_sha256(" ~ eiderdown.literal(final) ~ ")").rows[0][0]) }}
+    {%- endif -%}
     {%- set aside = run_query("select eiderdown_aside(" ~ eiderdown.literal(final) ~ ")").rows[0][0] -%}
     {%- do run_query(
         "copy (select * from " ~ relation ~ " order by " ~ row_id ~ ") to " ~ eiderdown.literal(aside) ~ " (format parquet)"

@@ -23,7 +23,7 @@
 
 {# A SQL string literal of a text; `null` for none. #}
 {% macro literal(text) -%}
-    {%- if text is none -%}null{%- else -%}'{{ (text | string).replace("'", "''") }}'{%- endif -%}
+    {%- if text is none or text is undefined -%}null{%- else -%}'{{ (text | string).replace("'", "''") }}'{%- endif -%}
 {%- endmacro %}
 
 

@@ -17,11 +17,13 @@ with built as (
         {{ eiderdown.literal(relation.identifier) }} as dataset,
         {%- set state = eiderdown.recorded(relation) %}
         {{ eiderdown.literal(state.dataset_fingerprint) }} as fingerprint,
-        cast({{ state.row_count }} as bigint) as row_count,
-        cast({{ eiderdown.literal(tojson(state.definition)) }} as json) as definition,
-        cast(map {{ state.column_hashes }} as map(varchar, varchar)) as column_hashes,
+        cast({{ state.row_count or 0 }} as bigint) as row_count,
+        cast({{ eiderdown.literal(tojson(state.definition or {})) }} as json) as definition,
+        cast(map {{ state.column_hashes or {} }} as map(varchar, varchar)) as column_hashes,
         {{ eiderdown.literal(state.artifact) }} as artifact,
         {{ eiderdown.literal(state.artifact_sha256) }} as artifact_sha256
+    {#- A dataset that has not been built (dbt compile before the first run) has no version. #}
+    where {{ 'true' if state else 'false' }}
     {%- if not loop.last %}
     union all
     {%- endif %}

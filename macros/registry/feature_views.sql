@@ -2,13 +2,15 @@
     registry.feature_views: a row for each version of each feature view, with what one needs to find and reuse it.
 
     views: what ref() returns for the project's feature views, all of them; one that is left out is a compiler error,
-    since a release publishes what this table holds.
+    since a release publishes what this table holds. Description, deprecation date and whether it is online follow the
+    YAML; all else is the version's meaning and stays.
 #}
 {% macro feature_views(views) -%}
     {{ return(adapter.dispatch('feature_views', 'eiderdown')(views)) }}
 {%- endmacro %}
 
 {% macro default__feature_views(views) -%}
+    {{ config(mutable=['description', 'online', 'deprecation_date']) }}
     {%- if execute -%}
         {%- do eiderdown.refuse_left_out('feature_view', views) -%}
         {%- for relation in views -%}

@@ -3,7 +3,8 @@
 
     SQL and Python models alike: types, primary key, not null and check hold, from the YAML columns or, where those name
     no data types, from the platform's own contract (see platform_contracts()). A row whose primary key is there already
-    is left as it is. `history: false` in the config replaces the rows instead, in one transaction.
+    is left as it is, but for the columns that `mutable: [...]` in the config names. `history: false` replaces the rows
+    instead, in one transaction.
 
     A column `invocation_id` of the contract is filled in here.
 
@@ -40,6 +41,15 @@ def materialize(relation, session):
         create table if not exists {{ this }} ({{ contract.ddl }});
         {%- else %}
         create or replace table {{ this }} ({{ contract.ddl }});
+        {%- endif %}
+        {%- if keep and config.get('mutable') %}
+        update {{ this }} as kept
+        set {% for column in config.get('mutable') %}{{ column }} = new_rows.{{ column }}{{ ', ' if not loop.last }}{% endfor %}
+        from {{ rows }} as new_rows
+        where {% for column in contract.primary_key %}kept.{{ column }} = new_rows.{{ column }} and {% endfor %}
+            ({% for column in config.get('mutable') -%}
+            kept.{{ column }} is distinct from new_rows.{{ column }}{{ ' or ' if not loop.last }}
+            {%- endfor %});
         {%- endif %}
         insert into {{ this }} ({{ contract.columns.keys() | join(', ') }})
         select

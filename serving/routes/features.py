@@ -10,32 +10,13 @@ from ml.field_types import encode
 from serving.problems import Problem
 from serving.release import OnlineView, Release
 from serving.routes.state import current_release
-from serving.strict_json import read_object
+from serving.strict_json import json_body, read_object
 
 router = APIRouter(tags=["features"])
 
-BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["keys"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "keys": {
-                            "type": "array",
-                            "minItems": 1,
-                            "items": {"type": "object"},
-                            "description": "The entity's key columns.",
-                        }
-                    },
-                }
-            }
-        },
-    }
-}
+BODY = json_body(
+    keys={"type": "array", "minItems": 1, "items": {"type": "object"}, "description": "The entity's key columns."}
+)
 
 
 @router.post("/features/{view}", openapi_extra=BODY)

@@ -12,7 +12,7 @@ from serving.predictor import Prediction, Predictor
 from serving.problems import Problem
 from serving.release import Release
 from serving.routes.state import current_release
-from serving.strict_json import read_object
+from serving.strict_json import json_body, read_object
 
 router = APIRouter(tags=["predictions"])
 
@@ -36,30 +36,16 @@ class PredictAnswer(BaseModel):
     predictions: list[PredictionAnswer]
 
 
-BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["instances"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "instances": {
-                            "type": "array",
-                            "minItems": 1,
-                            "items": {"type": "object"},
-                            "description": "Entity keys and request fields; GET /models/{model} lists them.",
-                        },
-                        "alias": {"type": "string", "default": "champion"},
-                        "version": {"type": "integer", "description": "In place of an alias."},
-                    },
-                }
-            }
-        },
-    }
-}
+BODY = json_body(
+    instances={
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": "object"},
+        "description": "Entity keys and request fields; GET /models/{model} lists them.",
+    },
+    alias={"type": "string", "default": "champion"},
+    version={"type": "integer", "description": "In place of an alias."},
+)
 
 
 @router.post("/predict/{model}", openapi_extra=BODY, responses={200: {"model": PredictAnswer}})

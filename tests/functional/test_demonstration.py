@@ -1,5 +1,7 @@
 """The demonstration on a slice of the real flights: convergence, history, metrics, batch predictions."""
 
+import itertools
+
 import duckdb
 import pytest
 from sklearn import metrics
@@ -64,7 +66,7 @@ def test_the_pipelines_cover_the_project(project: Project) -> None:
         project.dbt("ls", "--resource-type", "model", "--selector", f"{name}_pipeline").result
         for name in ("feature", "training", "inference")
     ]
-    assert sorted(sum(listed, [])) == sorted(project.dbt("ls", "--resource-type", "model").result)
+    assert sorted(itertools.chain(*listed)) == sorted(project.dbt("ls", "--resource-type", "model").result)
 
 
 @pytest.mark.parametrize("where", ["", "where slices['origin'] = 'JFK'"])

@@ -34,6 +34,19 @@ def test_layout_and_comments_are_no_change(project: Project) -> None:
     assert project.query("select max(version) from registry.model_versions") == [(1,)]
 
 
+def test_the_registry_follows_descriptions_and_deprecations(project: Project) -> None:
+    _edit(project, "features/_features.yml", "deprecation_date: 2027-06-30", "deprecation_date: 2028-01-31")
+    _edit(project, "features/_features.yml", "The last hour's weather at an origin.", "Weather, an hour old.")
+    project.dbt("run", "-s", "registry.feature_views")
+    assert project.query(
+        "select strftime(deprecation_date, '%Y-%m-%d') from registry.feature_views where deprecation_date > '2020-01-01'"
+    ) == [("2028-01-31",)]
+    assert project.query("select description from registry.feature_views where view = 'origin_weather'") == [
+        ("Weather, an hour old.",)
+    ]
+    assert project.query("select count(*), count(distinct fingerprint) from registry.feature_views") == [(6, 6)]
+
+
 def test_a_view_without_versions_is_told_how_to_write_them(project: Project) -> None:
     _edit(
         project,
@@ -162,3 +175,17 @@ def test_an_unknown_field_in_a_declaration_is_named(project: Project) -> None:
     )
     result = project.dbt("run", "-s", "flight_delay", succeeds=False)
     assert "unknown field 'estimater'. Did you mean 'estimator'" in messages(result)
+
+
+def test_a_column_that_the_champion_uses_is_not_dropped_under_it(project: Project) -> None:
+    _edit(
+        project,
+        "datasets/flight_delay_dataset.sql",
+        "exclude (airport, expected_at)",
+        "exclude (airport, expected_at, wind_gust)",
+    )
+    _edit(project, "datasets/_datasets.yml", "      - name: wind_gust\n        data_type: double\n", "")
+    refused = messages(project.dbt("run", "--selector", "training_pipeline", succeeds=False))
+    assert (
+        "flight_delay version 1, the champion, uses wind_gust, which the dataset flight_delay no longer has" in refused
+    )

@@ -5,19 +5,10 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
+from eiderdown.demonstration import tour
 from serving.app import create_app
 from serving.settings import Settings
 from tests.conftest import Project
-
-INSTANCE = {
-    "tailnum": "N529JB",
-    "carrier": "B6",
-    "flight": 1701,
-    "origin": "JFK",
-    "dest": "FLL",
-    "sched_dep_at": "2013-12-31T14:00:00Z",
-    "distance": 1069,
-}
 
 
 @pytest.fixture
@@ -29,4 +20,4 @@ def client(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestCl
 
 @pytest.fixture
 def instance() -> dict:
-    return dict(INSTANCE)
+    return dict(tour.INSTANCE)

@@ -46,7 +46,7 @@ def test_features() -> None:
     assert ModelSpec.parse("late", GOOD).select_features(columns, {"id"}) == ["a", "b"]
     assert ModelSpec.parse("late", {**GOOD, "features": ["b"]}).select_features(columns, {"id"}) == ["b"]
     assert ModelSpec.parse("late", {**GOOD, "features": {"exclude": ["a"]}}).select_features(columns, {"id"}) == ["b"]
-    with pytest.raises(DeclarationError, match="'aa' is no column of the dataset orders. Did you mean 'a'"):
+    with pytest.raises(DeclarationError, match=r"'aa' is no column of the dataset orders\. Did you mean 'a'"):
         ModelSpec.parse("late", {**GOOD, "features": ["aa"]}).select_features(columns, {"id"})
 
 
