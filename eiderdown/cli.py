@@ -19,6 +19,7 @@ from ml import files
 from ml.errors import EiderdownError
 from ml.field_types import encode
 from ml.release.manifest import all_manifests, current_release, releases_folder
+from serving.settings import Settings
 
 
 class _Commands(typer.core.TyperGroup):
@@ -65,6 +66,7 @@ def serve(
     """Answer over HTTP from the current release; documentation of the interface is at /docs."""
     if host != "localhost" and not _is_loopback(host):
         raise EiderdownError(f"{host} can be reached by others, and this server does not ask who calls; use 127.0.0.1.")
+    Settings.from_environment()
     uvicorn.run("serving.app:create_app", factory=True, host=host, port=port, workers=workers, log_level="info")
 
 
@@ -102,17 +104,21 @@ def releases(as_json: AsJson = False) -> None:
     """The releases on disk, newest first."""
     folder = releases_folder()
     current = current_release(folder)
+    manifests, problems = all_manifests(folder)
+    for problem in problems:
+        typer.secho(problem, err=True, fg="red")
     rows = [
         {
             "release": manifest.release,
             "is_current": manifest.release == current,
-            "as_of": manifest.as_of,
-            "created_at": manifest.created_at,
+            "as_of": dt.datetime.fromisoformat(manifest.as_of),
+            "created_at": dt.datetime.fromisoformat(manifest.created_at),
             "models": [model.name for model in manifest.models],
         }
-        for manifest in reversed(all_manifests(folder))
+        for manifest in reversed(manifests)
     ]
-    _print_rows(list(rows[0]), [list(row.values()) for row in rows], as_json)
+    columns = ["release", "is_current", "as_of", "created_at", "models"]
+    _print_rows(columns, [list(row.values()) for row in rows], as_json)
 
 
 @app.command()
@@ -121,7 +127,12 @@ def sql(
 ) -> None:
     """Query the current release: what is served, under the warehouse's names; also while dbt runs."""
     with eiderdown.connect(release) as connection:
-        result = connection.execute(query)
+        try:
+            result = connection.execute(query)
+        except duckdb.CatalogException as error:
+            raise EiderdownError(
+                f"{error}\nA release holds features.* and registry.*; the rest is in the warehouse."
+            ) from None
         columns = [column[0] for column in result.description or []]
         _print_rows(columns, [list(row) for row in result.fetchall()], as_json)
 
@@ -143,7 +154,9 @@ def _print_rows(columns: list[str], rows: list[list[Any]], as_json: bool) -> Non
     if as_json:
         typer.echo(json.dumps([dict(zip(columns, encode(row), strict=True)) for row in rows]))
         return
-    table = Table(*columns)
+    table = Table()
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(_show(value) for value in row))
     console.print(table)
@@ -151,5 +164,7 @@ def _print_rows(columns: list[str], rows: list[list[Any]], as_json: bool) -> Non
 
 def _show(value: Any) -> str:
     if isinstance(value, dt.datetime):
-        return value.isoformat(sep=" ", timespec="seconds")
+        return value.isoformat(sep=" ", timespec="seconds").removesuffix("+00:00")
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -43,6 +43,11 @@ def check_table(table: pa.Table, name: str, columns: dict[str, str], not_null: l
         name=name,
     )
     frame = table.to_pandas(types_mapper=pd.ArrowDtype, self_destruct=False)
+    missing = [column for column in columns if column not in table.column_names]
+    if missing:
+        raise ContractError(
+            f"{name} does not keep its contract: it lacks {', '.join(missing)}. Mend the model that builds it."
+        )
     try:
         schema.validate(frame, lazy=True)
     except SchemaErrors as error:

@@ -6,6 +6,8 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import sqlglot
+from sqlglot import exp
 
 from ml import files
 from ml.contracts import check_table
@@ -47,8 +49,38 @@ class DatasetVersion:
             )
         names = ", ".join(f'"{column}"' for column in columns)
         query = f'select {names} from read_parquet(?) order by "{self.definition["row_id"]}"'
+        return self._check(session.sql(query, params=[str(path)]).to_arrow_table(), columns)
+
+    def read_again(self, session: duckdb.DuckDBPyConnection, columns: list[str], rows: pa.Table) -> pa.Table:
+        """The version's definition over the warehouse of today: columns for other rows than it was recorded with.
+
+        rows: a table with the row ids that are asked for, in their order. Raises DeclarationError where the definition
+        cannot be run any more, or gives no row for one of them.
+        """
+        row_id = self.definition["row_id"]
+        session.register("_asked", rows.select([row_id]).append_column("_place", pa.array(range(rows.num_rows))))
+        names = ", ".join(f'made."{column}"' for column in columns)
+        query = (
+            f'select {names} from ({self.definition["sql"]}) as made inner join _asked on made."{row_id}" = _asked."{row_id}" '
+            "order by _asked._place"
+        )
+        where = f"version {self.version} of the dataset {self.dataset}, which the champion was trained on,"
+        remedy = "Keep what it reads until a newer version is champion."
+        try:
+            table = session.sql(query).to_arrow_table()
+        except duckdb.Error as error:
+            raise DeclarationError(f"{where} cannot be made again: {error}. {remedy}") from error
+        finally:
+            session.unregister("_asked")
+        if table.num_rows != rows.num_rows:
+            raise DeclarationError(
+                f"{where} has {table.num_rows} of the {rows.num_rows} rows that the newest version is compared on. {remedy}"
+            )
+        return self._check(table, columns)
+
+    def _check(self, table: pa.Table, columns: list[str]) -> pa.Table:
         return check_table(
-            session.sql(query, params=[str(path)]).to_arrow_table(),
+            table,
             f"datasets.{self.dataset}",
             {column: self.definition["columns"][column] for column in columns},
             self.definition["not_null"],
@@ -71,14 +103,24 @@ def dataset_version(datasets: duckdb.DuckDBPyRelation, dataset: str, version: in
     return DatasetVersion(name, number, json.loads(definition), hashes, artifact, digest)
 
 
-def view_inputs(dataset: DatasetVersion, feature_views: duckdb.DuckDBPyRelation) -> list[ViewInput]:
-    """The feature views that a dataset reads, with their registered fingerprints and ttl."""
+def model_inputs(
+    dataset: DatasetVersion, feature_views: duckdb.DuckDBPyRelation, features: list[str]
+) -> tuple[list[ViewInput], list[Expression]]:
+    """The feature views and request-time features that some features of a dataset need, and no others."""
+    needed = set(features)
+    expressions: list[Expression] = []
+    for expression in reversed(dataset.expressions):
+        if expression.name in needed:
+            expressions.insert(0, expression)
+            parsed = sqlglot.parse_one(expression.expression, read="duckdb")
+            needed |= {column.name for column in parsed.find_all(exp.Column)}
     registered = {
         (view, version): (fingerprint, ttl)
         for view, version, fingerprint, ttl in feature_views.select("view, version, fingerprint, epoch(ttl)").fetchall()
     }
-    inputs = []
+    views = []
     for view in dataset.definition["views"]:
-        fingerprint, ttl = registered[view["view"], view["version"]]
-        inputs.append(ViewInput(view["view"], view["version"], fingerprint, view["entity"], ttl, view["features"]))
-    return inputs
+        if needed & view["features"].keys():
+            fingerprint, ttl = registered[view["view"], view["version"]]
+            views.append(ViewInput(view["view"], view["version"], fingerprint, view["entity"], ttl, view["features"]))
+    return views, expressions

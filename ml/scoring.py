@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml import files
-from ml.datasets import dataset_version
+from ml.datasets import DatasetVersion, dataset_version
 from ml.errors import DeclarationError
 from ml.history import history
 from ml.scorer import Scorer
@@ -31,8 +31,8 @@ def score_hold_out(
 ) -> duckdb.DuckDBPyRelation:
     """Score the newest version and the present champion on every split of the newest version's dataset.
 
-    versions: dbt.ref() of the training model; datasets: dbt.ref("datasets"). Declared by `config.meta.scores`, which repeats
-    the model's declaration (a YAML anchor). Returns rows of the scores contract that are not in dbt.this yet.
+    versions: dbt.ref() of the training model; datasets: dbt.ref("datasets"). Returns rows of the scores contract that are
+    not in dbt.this yet. Each version takes the features that it was trained on, for the same rows.
     """
     recorded = {row[1]: row for row in _versions(versions)}
     newest = recorded[max(recorded)]
@@ -48,10 +48,7 @@ def score_hold_out(
 
     dataset = dataset_version(datasets, spec.dataset, dataset_number)
     definition = dataset.definition
-    scorers = {number: _scorer(recorded[number]) for number in to_score}
-    features = [feature.name for scorer in scorers.values() for feature in scorer.signature.features]
-    _refuse_lost_columns(spec, scorers, definition["columns"])
-    columns = [definition["row_id"], definition["at"], spec.target, *spec.slices, *features]
+    columns = [definition["row_id"], definition["at"], spec.target, *spec.slices]
     table = dataset.read(session, list(dict.fromkeys(columns)))
     splits = split_by_time(spec, table.column(definition["at"]))
     slices = [pc.cast(table.column(name), pa.string()).to_pylist() for name in spec.slices]
@@ -69,11 +66,14 @@ def score_hold_out(
             {
                 **common,
                 "version": pa.array(np.full(table.num_rows, number, np.int32)),
-                "score": pa.array(scorer.score(table)),
+                "score": pa.array(scorer.score(_features(session, scorer, own, dataset, table))),
                 "threshold": pa.array(np.full(table.num_rows, scorer.signature.threshold)),
             }
         ).select(_SCORES.names)
-        for number, scorer in scorers.items()
+        for number, own, scorer in (
+            (number, dataset_version(datasets, spec.dataset, recorded[number][2]), _scorer(recorded[number]))
+            for number in to_score
+        )
     ]
     return session.from_arrow(pa.concat_tables(scored).cast(_SCORES))
 
@@ -88,9 +88,9 @@ def score_batch(
 ) -> duckdb.DuckDBPyRelation:
     """Score rows by a model's champion.
 
-    declared: `dbt.config.meta_get("predictions")`, {model, row_id}. rows: what `dataset_features()` gives, with `<view>_status`;
-    versions, aliases: dbt.ref() of registry.model_versions and registry.current_aliases. Returns rows of the predictions
-    contract. Raises DeclarationError where the model has no champion.
+    declared: `dbt.config.meta_get("predictions")`, {model, row_id}; rows: what `model_features()` gives; versions, aliases:
+    dbt.ref() of registry.model_versions and registry.current_aliases. Returns rows of the predictions contract. Raises
+    DeclarationError where the model has no champion.
     """
     model, row_id = declared["model"], declared["row_id"]
     champions = {row[0]: row[2] for row in aliases.select("model, alias, version").fetchall() if row[1] == "champion"}
@@ -105,7 +105,7 @@ def score_batch(
     scores = scorer.score(table)
     missing: list[list[str]] = [[] for _ in range(table.num_rows)]
     for view in signature.views:
-        for number, status in enumerate(table.column(f"{view.view}_status").to_pylist()):
+        for number, status in enumerate(table.column(f"{view.name}_status").to_pylist()):
             if status != "present":
                 missing[number].append(view.view)
     predictions = pa.table(
@@ -138,16 +138,18 @@ _SCORES = pa.schema(
 )
 
 
-def _refuse_lost_columns(spec: ModelSpec, scorers: dict[int, Scorer], columns: dict[str, str]) -> None:
-    """A version is compared on one hold-out with the next, so the dataset keeps its columns until it is replaced."""
-    for number, scorer in scorers.items():
-        lost = [feature.name for feature in scorer.signature.features if feature.name not in columns]
-        if lost:
-            raise DeclarationError(
-                f"{spec.name} version {number}, the champion, uses {', '.join(lost)}, which the dataset {spec.dataset} no "
-                "longer has. Keep the columns, leave them out of the model (config.meta.model.features: {exclude: [...]}), "
-                "and drop them once the new version is champion."
-            )
+def _features(
+    session: duckdb.DuckDBPyConnection, scorer: Scorer, own: DatasetVersion, newest: DatasetVersion, rows: pa.Table
+) -> pa.Table:
+    """What a version takes, for the rows of the newest dataset version, by the definition that it was trained on.
+
+    own: the dataset version that it was trained on. Where both define the features alike, the recorded ones are read.
+    """
+    features = [feature.name for feature in scorer.signature.features]
+    parts = ("views", "expressions", "columns")
+    if all(own.definition[part] == newest.definition[part] for part in parts):
+        return newest.read(session, features)
+    return own.read_again(session, features, rows)
 
 
 def _versions(versions: duckdb.DuckDBPyRelation) -> list[tuple[Any, ...]]:

@@ -10,6 +10,7 @@ from ml.estimators import ESTIMATORS
 
 TASKS = ("binary",)
 THRESHOLDS = ("max_f1",)
+PROMOTE_METRICS = ("auc", "log_loss", "brier", "precision", "recall", "f1")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class ModelSpec:
         threshold = declared.get("threshold", "max_f1")
         if not isinstance(threshold, int | float):
             _refuse_other(where, "threshold", threshold, THRESHOLDS)
-        _refuse_unknown(f"{where}.promote", declared.get("promote", {}), ["metric", "split", "min_gain"])
+        _check_promote(f"{where}.promote", declared.get("promote", {}))
         return cls(name=name, **{**declared, "split": _parse_split(where, declared.get("split", {}))})
 
     def select_features(self, columns: dict[str, str], not_features: set[str]) -> list[str]:
@@ -75,6 +76,14 @@ class ModelSpec:
         if isinstance(self.features, list):
             return [column for column in candidates if column in self.features]
         return [column for column in candidates if column not in exclude]
+
+
+def _check_promote(where: str, declared: dict[str, Any]) -> None:
+    _refuse_unknown(where, declared, ["metric", "split", "min_gain"])
+    _refuse_other(where, "metric", declared.get("metric", "auc"), PROMOTE_METRICS)
+    _refuse_other(where, "split", declared.get("split", "test"), ("validation", "test"))
+    if isinstance(gain := declared.get("min_gain", 0), bool) or not isinstance(gain, int | float):
+        raise DeclarationError(f"{where}.min_gain must be a number, the least by which a new version is better.")
 
 
 def _parse_split(where: str, declared: dict[str, Any]) -> Split:

@@ -1,6 +1,7 @@
 """Training: a dataset version in, a row of model_versions out, when there is something new to learn."""
 
 import ast
+import dataclasses
 import datetime as dt
 import hashlib
 import importlib
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 
 from ml import files
 from ml.canary import make_canary
-from ml.datasets import DatasetVersion, dataset_version, view_inputs
+from ml.datasets import DatasetVersion, dataset_version, model_inputs
 from ml.errors import DeclarationError
 from ml.estimators import ESTIMATORS
 from ml.estimators.base import TrainingData
@@ -53,6 +54,12 @@ def train(
     dataset = dataset_version(datasets, spec.dataset)
     definition = dataset.definition
     used = _used_columns(spec, dataset)
+    views, expressions = model_inputs(dataset, feature_views, used)
+    inputs = [
+        *map(dataclasses.asdict, dataset.request),
+        *map(dataclasses.asdict, views),
+        *map(dataclasses.asdict, expressions),
+    ]
     code = code_fingerprint(spec.estimator)
     declared = {name: value for name, value in declaration.items() if name not in ("features", "promote")}
     training_fingerprint = digest(
@@ -61,6 +68,7 @@ def train(
                 column: dataset.column_hashes[column]
                 for column in [*used, spec.target, definition["row_id"], definition["at"]]
             },
+            inputs,
             declared,
             code,
         ]
@@ -85,8 +93,8 @@ def train(
     signature = Signature(
         at=definition["at"],
         request=dataset.request,
-        views=view_inputs(dataset, feature_views),
-        expressions=dataset.expressions,
+        views=views,
+        expressions=expressions,
         features=features,
         threshold=_threshold(spec, estimator(artifact).predict(parts[1][0]), parts[1][1]),
     )
@@ -100,7 +108,7 @@ def train(
         "target": spec.target,
         "dataset": dataset.dataset,
         "dataset_version": dataset.version,
-        "feature_fingerprint": digest([view.fingerprint for view in signature.views]),
+        "feature_fingerprint": digest(inputs),
         "code_fingerprint": code,
         "training_fingerprint": training_fingerprint,
         "declaration": json.dumps(declaration, sort_keys=True),

@@ -1,7 +1,11 @@
 """Settings of the server, from the environment."""
 
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ml.errors import DeclarationError
 
 
 @dataclass(frozen=True)
@@ -17,17 +21,19 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> "Settings":
-        """Read the environment. Raises ValueError with the variable's name where a value is no positive number."""
-        values: dict[str, float | int] = {}
-        for name, default in (("poll_seconds", 0.5), ("max_body_bytes", 4 * 1024 * 1024), ("max_instances", 1000)):
-            variable = f"EIDERDOWN_{name.upper()}"
+        """Read the environment. Raises DeclarationError with the variable's name where a value is no positive number."""
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            variable = f"EIDERDOWN_{field.name.upper()}"
+            default: Any = field.default
             text = os.environ.get(variable)
             if text is None:
                 continue
             try:
-                values[name] = type(default)(text)
+                value = type(default)(text)
             except ValueError:
-                raise ValueError(f"{variable} must be a number, such as {default}.") from None
-            if values[name] <= 0:
-                raise ValueError(f"{variable} must be greater than zero.")
-        return cls(**values)  # type: ignore[arg-type]
+                value = math.nan
+            if not 0 < value < math.inf:
+                raise DeclarationError(f"{variable} must be a number greater than zero, such as {default}.")
+            values[field.name] = value
+        return cls(**values)

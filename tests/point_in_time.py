@@ -26,7 +26,7 @@ def brute_force(spine: list[Row], at: str, views: list[tuple[dict[str, Any], lis
                 status = "expired"
             for feature in view["features"]:
                 answer[feature] = match[feature] if match is not None and status == "present" else None
-            answer[f"{view['view']}_status"] = status
+            answer[f"{view['view']}_v1_status"] = status
         joined.append(answer)
     return joined
 
@@ -46,6 +46,7 @@ def declaration(view: str, entity: list[str], features: list[str], ttl: dt.timed
     """A declaration as feature_view_declaration() gives it, with the ttl as a timedelta beside it."""
     return {
         "view": view,
+        "version": 1,
         "relation": view,
         "entity": entity,
         "event_at": "event_at",

@@ -9,6 +9,8 @@
     {%- set node = graph.nodes[model.unique_id] -%}
     {%- set definition = eiderdown.dataset_definition(node) -%}
     {%- set meaning = eiderdown.fingerprint(definition) -%}
+    {#- Views are immutable, so this SQL gives the same features again: for comparing models across definitions. #}
+    {%- do definition.update({'sql': compiled_code}) -%}
 
     {{ run_hooks(pre_hooks) }}
     {%- do adapter.drop_relation(load_cached_relation(this)) if (load_cached_relation(this) or {}).type == 'view' -%}

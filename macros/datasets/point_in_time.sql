@@ -4,7 +4,7 @@
     spine: a relation or the name of a CTE with one row per prediction: the entities' keys, the time, anything else.
     views: what ref() returns for feature views, in any number.
     at: the spine's column that holds the prediction time (timestamptz).
-    status: also give `<view>_status` per view: 'present', 'not_found' or 'expired'.
+    status: also give `<view>_v<N>_status` per view: 'present', 'not_found' or 'expired'.
 
     Two clocks: of the rows with known_at <= at, the one with the latest event_at counts, and of its corrections the one
     known last. A late row about an older event never replaces a newer one. After the match, a row whose event_at lies
@@ -64,7 +64,7 @@ select
         when {{ expired }} then 'expired'
         {%- endif %}
         else 'present'
-    end as {{ view.view }}_status
+    end as {{ view.view }}_v{{ view.version }}_status
     {%- endif %}
     {%- endfor %}
 from spine_rows

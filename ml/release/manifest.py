@@ -139,7 +139,12 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def all_manifests(folder: Path) -> list[Manifest]:
-    """Every release on disk, oldest first."""
-    found = [read_manifest(path.parent) for path in folder.glob("[0-9a-f]*/manifest.json")]
-    return sorted(found, key=lambda manifest: manifest.created_at)
+def all_manifests(folder: Path) -> tuple[list[Manifest], list[str]]:
+    """Every release on disk, oldest first; and what is wrong with those that cannot be read."""
+    manifests, problems = [], []
+    for path in sorted(folder.glob("[0-9a-f]*/")):
+        try:
+            manifests.append(read_manifest(path))
+        except ReleaseError as error:
+            problems.append(str(error))
+    return sorted(manifests, key=lambda manifest: manifest.created_at), problems

@@ -3,6 +3,7 @@
 import datetime as dt
 import fcntl
 import json
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from ml.release.manifest import (
 )
 
 LATEST_VERSIONS = 3
+
+logger = logging.getLogger("ml.release")
 
 
 def publish(
@@ -81,7 +84,10 @@ def publish(
                 files.sync(path)
             files.adopt(written, final)
         files.write_whole(folder / "current", f"{name}\n".encode())
-    return session.from_arrow(_release_rows(all_manifests(folder)))
+    manifests, problems = all_manifests(folder)
+    for problem in problems:
+        logger.warning(problem)
+    return session.from_arrow(_release_rows(manifests))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
--- The flights that have not departed at the clock's as_of, with the dataset's features as they are known then.
+-- The flights that have not departed at the clock's as_of, with the champion's features as they are known then.
 with upcoming as (
 
     select
@@ -17,4 +17,4 @@ with upcoming as (
 
 )
 
-{{ eiderdown.dataset_features(ref('flight_delay_dataset'), 'upcoming') }}
+{{ eiderdown.model_features('flight_delay', 'upcoming') }}

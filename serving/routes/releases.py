@@ -14,9 +14,10 @@ router = APIRouter(tags=["releases"])
 def releases(request: Request) -> dict[str, Any]:
     """The releases on disk, newest first, and which one is served."""
     served = current_release(request).name
-    manifests = all_manifests(request.app.state.current.folder)
+    manifests, problems = all_manifests(request.app.state.current.folder)
     return {
         "current": served,
+        "problems": problems,
         "releases": [
             {
                 "release": manifest.release,

@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+from fastapi.testclient import TestClient
+
+from serving.app import create_app
 from tests.conftest import Project, messages
 
 
@@ -177,7 +181,10 @@ def test_an_unknown_field_in_a_declaration_is_named(project: Project) -> None:
     assert "unknown field 'estimater'. Did you mean 'estimator'" in messages(result)
 
 
-def test_a_column_that_the_champion_uses_is_not_dropped_under_it(project: Project) -> None:
+def test_the_champion_is_compared_on_the_features_that_it_was_trained_on(project: Project) -> None:
+    """The dataset loses a column and takes another version of a view: the champion's scores do not move by a bit."""
+    scores = "select row_id, split, score from training.flight_delay_scores where version = 1 and dataset_version = {} order by 1"
+    _newer_view(project)
     _edit(
         project,
         "datasets/flight_delay_dataset.sql",
@@ -185,7 +192,63 @@ def test_a_column_that_the_champion_uses_is_not_dropped_under_it(project: Projec
         "exclude (airport, expected_at, wind_gust)",
     )
     _edit(project, "datasets/_datasets.yml", "      - name: wind_gust\n        data_type: double\n", "")
-    refused = messages(project.dbt("run", "--selector", "training_pipeline", succeeds=False))
-    assert (
-        "flight_delay version 1, the champion, uses wind_gust, which the dataset flight_delay no longer has" in refused
+    project.dbt("run")
+    assert project.query("select max(version) from registry.model_versions where model = 'flight_delay'") == [(2,)]
+    assert project.query(scores.format(2)) == project.query(scores.format(1))
+    assert len(project.query(scores.format(2))) > 10_000
+
+
+def test_batch_and_http_agree_while_the_dataset_reads_a_newer_view(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = project.query("select row_id, score from predictions.flight_delay order by 1")
+    _newer_view(project)
+    project.dbt("run")
+    assert project.query("select max(version) from registry.model_versions where model = 'flight_delay'") == [(2,)]
+    assert project.query("select row_id, score from predictions.flight_delay order by 1") == before
+    monkeypatch.setenv("EIDERDOWN_HOME", str(project.home))
+    instances = project.query(
+        "select tailnum, carrier, flight, origin, dest, strftime(sched_dep_at, '%Y-%m-%dT%H:%M:%SZ') as sched_dep_at, distance "
+        "from predictions.flight_delay inner join staging.flights on row_id = flight_id order by row_id"
+    )
+    names = ("tailnum", "carrier", "flight", "origin", "dest", "sched_dep_at", "distance")
+    with TestClient(create_app()) as client:
+        body = {"instances": [dict(zip(names, row, strict=True)) for row in instances]}
+        answer = client.post("/predict/flight_delay", json=body).json()
+    assert answer["version"] == 1
+    assert [one["score"] for one in answer["predictions"]] == [row[1] for row in before]
+
+
+def test_a_changed_expression_trains_although_no_value_changes(project: Project) -> None:
+    _edit(project, "datasets/_datasets.yml", "airport <> origin", "not (airport = origin)")
+    project.dbt("run", "--selector", "training_pipeline")
+    trained = "select model, max(version) from registry.model_versions group by 1 order by 1"
+    assert project.query(trained) == [("flight_delay", 2), ("flight_delay_schedule", 1)]
+
+
+def _newer_view(project: Project) -> None:
+    """plane_activity version 3, which is later by ten minutes, in the dataset; and a champion that stays."""
+    folder = project.folder / "models" / "features"
+    text = (folder / "plane_activity_v2.sql").read_text()
+    (folder / "plane_activity_v3.sql").write_text(
+        text.replace("as expected_at", "+ interval 10 minutes as expected_at").replace(
+            "avg(departure_delay)", "avg(departure_delay + 1)"
+        )
+    )
+    _edit(
+        project,
+        "features/_features.yml",
+        "    versions:\n      - v: 2\n",
+        "    versions:\n      - v: 3\n      - v: 2\n",
+    )
+    _edit(project, "features/_features.yml", "    latest_version: 2\n", "    latest_version: 3\n")
+    _edit(
+        project,
+        "registry/feature_views.sql",
+        "    ref('plane_activity', v=2),\n",
+        "    ref('plane_activity', v=2),\n    ref('plane_activity', v=3),\n",
+    )
+    _edit(project, "datasets/flight_delay_dataset.sql", "ref('plane_activity', v=2)", "ref('plane_activity', v=3)")
+    _edit(
+        project, "training/_training.yml", "promote: {metric: auc, split: test}", "promote: {metric: auc, min_gain: 1}"
     )

@@ -36,7 +36,10 @@ def _table() -> pa.Table:
 
 def test_values_pass_unchanged() -> None:
     checked = check_table(_table(), "datasets.orders", COLUMNS, ["id"])
-    assert checked.equals(_table().drop_columns(["beside"]))
+    expected = _table().drop_columns(["beside"])
+    assert checked.schema == expected.schema
+    # NaN is not equal to itself: compare the texts.
+    assert str(checked.to_pylist()) == str(expected.to_pylist())
 
 
 def test_every_column_that_differs_is_named() -> None:

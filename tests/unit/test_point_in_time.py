@@ -75,14 +75,14 @@ ONE = declaration("one", ["a"], ["x"], dt.timedelta(minutes=10))
 )
 def test_cases(rows: list[dict[str, Any]], at: int, expected: tuple[int | None, str]) -> None:
     found = check([ask(at)], [(ONE, rows)])
-    assert (found[0]["x"], found[0]["one_status"]) == expected
+    assert (found[0]["x"], found[0]["one_v1_status"]) == expected
 
 
 def test_null_keys_null_times_and_repeated_rows_keep_their_places() -> None:
     spine = [ask(5, 3), ask(5, 3), ask(5, 2, a=None), ask(None, 1), ask(5, 0, a=7), ask(5, 3)]
     found = check(spine, [(ONE, [row(0, 0, 1)])])
     assert [one["id"] for one in found] == [3, 3, 2, 1, 0, 3]
-    assert [one["one_status"] for one in found] == ["present"] * 2 + ["not_found"] * 3 + ["present"]
+    assert [one["one_v1_status"] for one in found] == ["present"] * 2 + ["not_found"] * 3 + ["present"]
 
 
 def test_a_feature_that_comes_twice_is_an_error() -> None:

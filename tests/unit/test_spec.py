@@ -26,6 +26,12 @@ GOOD: dict[str, Any] = {"task": "binary", "dataset": "orders", "target": "is_lat
         ({"split": {"test_from": "2024-01-01"}}, "needs both"),
         ({"split": {"validation_from": "2024-02-01", "test_from": "2024-01-01"}}, "must lie before"),
         ({"promote": {"metrik": "auc"}}, "unknown field 'metrik'. Did you mean 'metric'"),
+        ({"promote": {"metric": "accuracy"}}, "promote.metric is 'accuracy'"),
+        (
+            {"promote": {"split": "tset"}},
+            "promote.split is 'tset'; it must be one of validation, test. Did you mean 'test'",
+        ),
+        ({"promote": {"min_gain": "much"}}, "promote.min_gain must be a number"),
     ],
 )
 def test_mistakes(change: dict[str, Any], message: str) -> None:
