@@ -102,9 +102,10 @@ def _new_project(folder: Path, raw: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory, raw_slice: Path) -> Iterator[Project]:
-    """The demonstration, built on the slice. Read it only; `project` gives a copy to change."""
+    """The demonstration on the slice, built by its three pipelines. Read it only; `project` gives a copy to change."""
     project = _new_project(tmp_path_factory.mktemp("built"), raw_slice)
-    project.dbt("build")
+    for pipeline in ("feature_pipeline", "training_pipeline", "inference_pipeline"):
+        project.dbt("build", "--selector", pipeline)
     yield project
 
 

@@ -56,7 +56,7 @@ def test_full_refresh_gives_the_same_rows_and_keeps_history(project: Project) ->
 
 def test_each_pipeline_builds_on_its_own(project: Project) -> None:
     before = _rows(project, HISTORY)
-    for pipeline in ("feature_pipeline", "training_pipeline", "inference_pipeline"):
+    for pipeline in ("inference_pipeline", "training_pipeline", "feature_pipeline"):
         project.dbt("build", "--selector", pipeline)
     assert _rows(project, HISTORY) == before
 
