@@ -1,13 +1,10 @@
 """Training: a dataset version in, a row of model_versions out, when there is something new to learn."""
 
-import ast
 import dataclasses
 import datetime as dt
 import hashlib
-import importlib
-import inspect
 import json
-import threading
+from dataclasses import dataclass
 from importlib.metadata import version as library_version
 from typing import Any
 
@@ -18,6 +15,7 @@ import pyarrow.compute as pc
 
 from ml import files
 from ml.canary import make_canary
+from ml.code_fingerprint import code_fingerprint
 from ml.datasets import DatasetVersion, dataset_version, model_inputs
 from ml.errors import DeclarationError
 from ml.estimators import ESTIMATORS
@@ -27,14 +25,9 @@ from ml.fingerprint import digest
 from ml.history import history
 from ml.matrix import to_matrix
 from ml.scorer import Scorer
-from ml.signature import Feature, Signature
+from ml.signature import Expression, Feature, Signature, ViewInput
 from ml.spec import ModelSpec
 from ml.split import SPLITS, split_by_time
-
-_PARSING = threading.Lock()
-
-# What shapes a trained artifact: a change in one of these trains anew, a change elsewhere does not.
-TRAINING_CODE = ("ml.training", "ml.matrix", "ml.split", "ml.spec", "ml.estimators.base")
 
 
 def train(
@@ -78,27 +71,7 @@ def train(
     if latest[1] == training_fingerprint:
         return _to_relation(session, [])
 
-    table = dataset.read(session, list(dict.fromkeys([*used, spec.target, definition["row_id"], definition["at"]])))
-    target = _target(spec, table)
-    splits = split_by_time(spec, table.column(definition["at"]))
-    features = _features(used, definition["columns"], table, splits)
-    matrix = to_matrix(table, features)
-    parts = [(matrix[splits == number], target[splits == number]) for number in range(len(SPLITS))]
-    estimator = ESTIMATORS[spec.estimator]
-    data = TrainingData(features=features, train=parts[0], validation=parts[1])
-    artifact, parameters = estimator.train(data, spec.parameters, spec.seed)
-
-    path = f"artifacts/models/{spec.name}/{hashlib.sha256(artifact).hexdigest()}{estimator.suffix}"
-    artifact_sha256 = files.write_whole(files.home() / path, artifact)
-    signature = Signature(
-        at=definition["at"],
-        request=dataset.request,
-        views=views,
-        expressions=expressions,
-        features=features,
-        threshold=_threshold(spec, estimator(artifact).predict(parts[1][0]), parts[1][1]),
-    )
-    scorer = Scorer(files.home() / path, estimator.artifact_format, artifact_sha256, signature)
+    learned = _learn(session, spec, dataset, used, views, expressions)
     row = {
         "model": spec.name,
         "version": latest[0] + 1,
@@ -112,39 +85,69 @@ def train(
         "code_fingerprint": code,
         "training_fingerprint": training_fingerprint,
         "declaration": json.dumps(declaration, sort_keys=True),
-        "params": json.dumps(parameters, sort_keys=True),
+        "params": json.dumps(learned.parameters, sort_keys=True),
         "seed": spec.seed,
-        "row_counts": [(name, int((splits == number).sum())) for number, name in enumerate(SPLITS)],
-        "signature": signature.to_json(),
-        "canary": make_canary(scorer, table),
-        "artifact_format": estimator.artifact_format,
-        "artifact": path,
-        "artifact_sha256": artifact_sha256,
+        "row_counts": learned.row_counts,
+        "signature": learned.signature.to_json(),
+        "canary": learned.canary,
+        "artifact_format": ESTIMATORS[spec.estimator].artifact_format,
+        "artifact": learned.artifact,
+        "artifact_sha256": learned.artifact_sha256,
         "libraries": [(name, library_version(name)) for name in ("lightgbm", "numpy", "duckdb", "pyarrow")],
     }
     return _to_relation(session, [row])
 
 
-def code_fingerprint(estimator: str) -> str:
-    """The fingerprint of the code that trains: its syntax trees, so that comments, docstrings and layout do not count."""
-    modules = [*TRAINING_CODE, ESTIMATORS[estimator].__module__]
-    return digest([_syntax(inspect.getsource(importlib.import_module(module))) for module in modules])
+@dataclass(frozen=True)
+class _Learned:
+    """What training leaves: the artifact's place under the home folder, and what goes into its record."""
+
+    artifact: str
+    artifact_sha256: str
+    parameters: dict[str, Any]
+    signature: Signature
+    canary: str
+    row_counts: list[tuple[str, int]]
 
 
-def _syntax(source: str) -> str:
-    # CPython 3.11 ends two ast.parse at once, in two of dbt's threads, in a SystemError.
-    with _PARSING:
-        tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if (
-            isinstance(body, list)
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-        ):
-            body.pop(0)
-    return ast.dump(tree)
+def _learn(
+    session: duckdb.DuckDBPyConnection,
+    spec: ModelSpec,
+    dataset: DatasetVersion,
+    used: list[str],
+    views: list[ViewInput],
+    expressions: list[Expression],
+) -> _Learned:
+    definition = dataset.definition
+    table = dataset.read(session, list(dict.fromkeys([*used, spec.target, definition["row_id"], definition["at"]])))
+    target = _target(spec, table)
+    splits = split_by_time(spec, table.column(definition["at"]))
+    features = _features(used, definition["columns"], table, splits)
+    matrix = to_matrix(table, features)
+    parts = [(matrix[splits == number], target[splits == number]) for number in range(len(SPLITS))]
+    estimator = ESTIMATORS[spec.estimator]
+    data = TrainingData(features=features, train=parts[0], validation=parts[1])
+    artifact, parameters = estimator.train(data, spec.parameters, spec.seed)
+
+    path = f"artifacts/models/{spec.name}/{hashlib.sha256(artifact).hexdigest()}{estimator.suffix}"
+    sha256 = files.write_whole(files.home() / path, artifact)
+    signature = Signature(
+        at=definition["at"],
+        request=dataset.request,
+        views=views,
+        expressions=expressions,
+        features=features,
+        threshold=_threshold(spec, estimator(artifact).predict(parts[1][0]), parts[1][1]),
+    )
+    scorer = Scorer(files.home() / path, estimator.artifact_format, sha256, signature)
+    return _Learned(
+        artifact=path,
+        artifact_sha256=sha256,
+        parameters=parameters,
+        signature=signature,
+        canary=make_canary(scorer, table),
+        row_counts=[(name, int((splits == number).sum())) for number, name in enumerate(SPLITS)],
+    )
 
 
 def _used_columns(spec: ModelSpec, dataset: DatasetVersion) -> list[str]:
