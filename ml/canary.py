@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml.errors import ArtifactError
-from ml.field_types import arrow_type, decode, encode
+from ml.field_types import arrow_type, canonical, decode, encode
 from ml.scorer import Scorer
 from ml.signature import Feature, Signature
 
@@ -26,7 +26,18 @@ def make_canary(scorer: Scorer, table: pa.Table) -> str:
     places = np.unique(np.linspace(0, table.num_rows - 1, CANARY_ROWS).astype(int))
     rows = table.take(pa.array(places)).select([feature.name for feature in scorer.signature.features])
     scores = [float(score).hex() for score in scorer.score(rows)]
-    return json.dumps({"rows": [encode(row) for row in rows.to_pylist()], "scores": scores})
+    return json.dumps({"rows": [_write_row(row) for row in rows.to_pylist()], "scores": scores})
+
+
+def _write_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as JSON holds it without loss: doubles in hex, infinities and NaN too."""
+    return {name: value.hex() if isinstance(value, float) else encode(value) for name, value in row.items()}
+
+
+def _read_value(value: Any, sql_type: str) -> Any:
+    if canonical(sql_type) in ("DOUBLE", "FLOAT"):
+        return None if value is None else float.fromhex(value)
+    return decode(value, sql_type)
 
 
 def check_in_child(name: str, artifact: Path, artifact_format: str, sha256: str, signature: str, canary: str) -> None:
@@ -71,7 +82,7 @@ def _score_canary(asked: dict[str, Any]) -> list[str]:
 
 def _to_table(rows: list[dict[str, Any]], features: list[Feature]) -> pa.Table:
     columns = {
-        feature.name: pa.array([decode(row[feature.name], feature.type) for row in rows], arrow_type(feature.type))
+        feature.name: pa.array([_read_value(row[feature.name], feature.type) for row in rows], arrow_type(feature.type))
         for feature in features
     }
     return pa.table(columns)

@@ -106,21 +106,34 @@ def dataset_version(datasets: duckdb.DuckDBPyRelation, dataset: str, version: in
 def model_inputs(
     dataset: DatasetVersion, feature_views: duckdb.DuckDBPyRelation, features: list[str]
 ) -> tuple[list[ViewInput], list[Expression]]:
-    """The feature views and request-time features that some features of a dataset need, and no others."""
-    needed = set(features)
+    """The feature views and request-time features that some features of a dataset need, and no others.
+
+    Raises DeclarationError where one of them is made of something that no request and no feature view holds: a server
+    could not make it.
+    """
+    needed = {feature.lower() for feature in features}
     expressions: list[Expression] = []
     for expression in reversed(dataset.expressions):
-        if expression.name in needed:
+        if expression.name.lower() in needed:
             expressions.insert(0, expression)
             parsed = sqlglot.parse_one(expression.expression, read="duckdb")
-            needed |= {column.name for column in parsed.find_all(exp.Column)}
+            needed |= {column.name.lower() for column in parsed.find_all(exp.Column)}
+    stored = [feature for view in dataset.definition["views"] for feature in view["features"]]
+    computed = [expression.name for expression in expressions]
+    known = {name.lower() for name in [*dataset.definition["request"], dataset.definition["at"], *stored, *computed]}
+    if unknown := sorted(needed - known):
+        raise DeclarationError(
+            f"the dataset {dataset.dataset} makes {', '.join(unknown)} in its own SQL, which a server does not run. Give the "
+            "column an expression (config: {meta: {expression: ...}}) over request fields and stored features, move it to a "
+            "feature view, or leave it out of the model (config.meta.model.features: {exclude: [...]})."
+        )
     registered = {
         (view, version): (fingerprint, ttl)
         for view, version, fingerprint, ttl in feature_views.select("view, version, fingerprint, epoch(ttl)").fetchall()
     }
     views = []
     for view in dataset.definition["views"]:
-        if needed & view["features"].keys():
+        if needed & {feature.lower() for feature in view["features"]}:
             fingerprint, ttl = registered[view["view"], view["version"]]
             views.append(ViewInput(view["view"], view["version"], fingerprint, view["entity"], ttl, view["features"]))
     return views, expressions

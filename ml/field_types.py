@@ -36,6 +36,9 @@ _ALIASES = {
     "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ",
     "DATETIME": "TIMESTAMP",
 }
+_DIGITS = re.compile(r"-?\d{1,50}(\.\d{1,50})?(e[+-]?\d{1,2})?$", re.IGNORECASE | re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d$", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?$", re.ASCII)
 _DECIMAL = re.compile(r"DECIMAL(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?$")
 
 
@@ -101,6 +104,8 @@ def decode(value: Any, sql_type: str) -> Any:
         return _decode_timestamp(value, with_zone=name == "TIMESTAMPTZ")
     if name == "DATE":
         try:
+            if not _DATE.match(value):
+                raise ValueError
             return dt.date.fromisoformat(value)
         except (TypeError, ValueError):
             raise ValueError("expected a date such as 2024-05-31") from None
@@ -125,6 +130,8 @@ def _decode_float(value: Any, name: str) -> float:
         number = float(value)
     except OverflowError:
         raise ValueError("expected a number that a double can hold") from None
+    if isinstance(value, int) and number != value:
+        raise ValueError("expected a number that a double holds exactly")
     if not math.isfinite(number) or (name == "FLOAT" and abs(number) > 3.4028234663852886e38):
         raise ValueError("expected a finite number")
     return number
@@ -135,8 +142,10 @@ def _decode_timestamp(value: Any, with_zone: bool) -> dt.datetime:
         "expected a time with its zone, such as 2024-05-31T08:30:00Z" if with_zone else "expected a time without zone"
     )
     try:
+        if not _TIME.match(value):
+            raise ValueError
         moment = dt.datetime.fromisoformat(value)
-        if (moment.tzinfo is not None) != with_zone or len(value) < 16:
+        if (moment.tzinfo is not None) != with_zone:
             raise ValueError
         return moment.astimezone(dt.UTC) if with_zone else moment
     except (TypeError, ValueError, OverflowError):
@@ -145,18 +154,16 @@ def _decode_timestamp(value: Any, with_zone: bool) -> dt.datetime:
 
 def _decode_decimal(value: Any, precision: int, scale: int) -> decimal.Decimal:
     expected = f"expected a decimal number of at most {precision} digits, {scale} of them after the point"
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or not _DIGITS.match(str(value)):
         raise ValueError(expected)
-    try:
-        number = decimal.Decimal(str(value))
-        if not number.is_finite() or abs(number) >= decimal.Decimal(10) ** (precision - scale):
+    number = decimal.Decimal(str(value))
+    digits, exponent = len(number.as_tuple().digits), int(number.as_tuple().exponent)
+    if digits + exponent > precision - scale and not number.is_zero():
+        raise ValueError(expected)
+    with decimal.localcontext(prec=max(digits, precision) + scale + 1):
+        exact = number.quantize(decimal.Decimal(1).scaleb(-scale))
+        if exact != number:
             raise ValueError(expected)
-        with decimal.localcontext(prec=precision + 1):
-            exact = number.quantize(decimal.Decimal(1).scaleb(-scale))
-    except decimal.InvalidOperation:
-        raise ValueError(expected) from None
-    if exact != number:
-        raise ValueError(expected)
     return exact
 
 

@@ -44,7 +44,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         current.stop()
         app.state.events.close()
 
-    app = FastAPI(title="Eiderdown", description=DESCRIPTION, version="0.1.0", lifespan=lifespan)
+    app = FastAPI(
+        title="Eiderdown", description=DESCRIPTION, version="0.1.0", lifespan=lifespan, redirect_slashes=False
+    )
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.current = current

@@ -3,12 +3,14 @@
 import json
 import logging
 import threading
+import time
 from pathlib import Path
 
-from ml.errors import EiderdownError
 from ml.release.manifest import current_release
 from serving.metrics import Metrics
 from serving.release import Release
+
+RETRY_SECONDS = 5.0
 
 logger = logging.getLogger("serving")
 
@@ -24,6 +26,7 @@ class CurrentRelease:
         self.release: Release | None = None
         self.problem: str | None = None
         self._failed: str | None = None
+        self._retry_at = 0.0
         self._poll_seconds = poll_seconds
         self._metrics = metrics
         self._stop = threading.Event()
@@ -40,17 +43,18 @@ class CurrentRelease:
         self._thread.join()
 
     def refresh(self) -> None:
-        """Load what the pointer names, unless it is what is served or has just failed."""
+        """Load what the pointer names, unless it is what is served or has failed within RETRY_SECONDS."""
         try:
             name = current_release(self.folder)
             if self.release is not None and self.release.name == name:
-                self.problem = self._failed = None
+                self.problem = None
                 return
-            if name == self._failed:
+            if name == self._failed and time.monotonic() < self._retry_at:
                 return
-            self._failed = name
+            self._failed, self._retry_at = name, time.monotonic() + RETRY_SECONDS
             release = Release(self.folder / name)
-        except (EiderdownError, OSError) as error:
+        except Exception as error:
+            # Whatever is wrong with a release, the one before it goes on, and so does the thread that looks for the next.
             if self.problem != str(error):
                 self.problem = str(error)
                 self._metrics.release_failures.inc()

@@ -6,10 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from ml import files
 from ml.errors import ReleaseError
 from ml.release.feature_file import FeatureFile
-from ml.release.manifest import Manifest, ReleasedView, read_manifest
+from ml.release.manifest import Manifest, ReleasedView, check_files, read_manifest
 from serving.instances import Fields
 from serving.predictor import Predictor
 
@@ -46,14 +45,7 @@ class Release:
     def __init__(self, folder: Path) -> None:
         """Load a release. Raises ReleaseError or ArtifactError where a file is missing, altered or unreadable."""
         self.manifest: Manifest = read_manifest(folder)
-        if self.manifest.release != folder.name:
-            raise ReleaseError(f"{folder}: the manifest is of the release {self.manifest.release}; publish again.")
-        for file, sha256 in [
-            *((view.file, view.sha256) for view in self.manifest.views),
-            (self.manifest.database, self.manifest.database_sha256),
-        ]:
-            if not (folder / file).is_file() or files.sha256(folder / file) != sha256:
-                raise ReleaseError(f"{folder / file}: missing or altered; publish again.")
+        check_files(folder, self.manifest)
         self.name = self.manifest.release
         self.as_of = dt.datetime.fromisoformat(self.manifest.as_of)
         self.views = {view.name: OnlineView(view, folder / view.file) for view in self.manifest.views}
@@ -89,7 +81,6 @@ def _sql_type(arrow: pa.DataType) -> str:
         pa.int32(): "INTEGER",
         pa.int64(): "BIGINT",
         pa.bool_(): "BOOLEAN",
-        pa.float64(): "DOUBLE",
         pa.date32(): "DATE",
     }
     if arrow not in names:

@@ -5,6 +5,8 @@ import math
 from typing import Any
 
 from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from serving.problems import Problem
 
@@ -29,11 +31,15 @@ async def read_object(request: Request, max_bytes: int, fields: set[str]) -> dic
     infinities, numbers past a double, duplicate keys, lone surrogates, deep nesting), 422 for another shape.
     """
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise Problem(413, f"the body is longer than {max_bytes} bytes; send fewer instances at a time")
-    value = decode(bytes(body))
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > max_bytes:
+                raise Problem(413, f"the body is longer than {max_bytes} bytes; send fewer instances at a time")
+    except ClientDisconnect:
+        raise Problem(400, "the body ended early") from None
+    # In a thread: a large body must not hold up other requests.
+    value = await run_in_threadpool(decode, bytes(body))
     if not isinstance(value, dict):
         raise Problem(422, f"the body must be an object with the fields {', '.join(sorted(fields))}")
     if unknown := [name for name in value if name not in fields]:
@@ -45,10 +51,10 @@ def decode(body: bytes) -> Any:
     """Strict JSON as Python values. Raises Problem 400."""
     try:
         text = body.decode("utf-8")
-        _refuse_depth(text)
         value = json.loads(
             text, parse_constant=_refuse_constant, parse_float=_parse_float, object_pairs_hook=_refuse_duplicates
         )
+        _refuse_depth(value)
         # A lone surrogate is valid to the parser, but no text: it cannot be written anywhere.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeError:
@@ -63,23 +69,15 @@ class _Refused(ValueError):
     pass
 
 
-def _refuse_depth(text: str) -> None:
-    depth = 0
-    is_string = is_escaped = False
-    for character in text:
-        if is_escaped:
-            is_escaped = False
-        elif is_string:
-            is_escaped = character == "\\"
-            is_string = character != '"'
-        elif character == '"':
-            is_string = True
-        elif character in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise _Refused(f"the body is nested deeper than {MAX_DEPTH} levels")
-        elif character in "]}":
-            depth -= 1
+def _refuse_depth(value: Any) -> None:
+    """The parser itself stops at Python's limit of recursion; this is the limit that is promised."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        inner = [one for one in level if isinstance(one, dict | list)]
+        if not inner:
+            return
+        level = [entry for one in inner for entry in (one.values() if isinstance(one, dict) else one)]
+    raise _Refused(f"the body is nested deeper than {MAX_DEPTH} levels")
 
 
 def _refuse_constant(name: str) -> Any:

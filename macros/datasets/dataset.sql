@@ -70,6 +70,12 @@
                 ~ "meta.dataset.request, so no request could be joined to the view; add it"
             ) }}
         {%- endfor -%}
+        {%- for key, type in view.entity_types.items() if node.columns[key].data_type | lower != type -%}
+            {{ exceptions.raise_compiler_error(
+                "dataset " ~ node.name ~ ": the key '" ~ key ~ "' is " ~ node.columns[key].data_type ~ " here and " ~ type
+                ~ " in the feature view " ~ view.view ~ "; give it one type"
+            ) }}
+        {%- endfor -%}
     {%- endfor -%}
     {%- set columns = {} -%}
     {%- set required = {} -%}

@@ -2,7 +2,7 @@
     What a feature view declares in its YAML, checked and completed.
 
     node: the view's node in the graph (a model with config.meta.feature_view).
-    Returns {view, version, relation, entity, event_at, known_at, ttl, online, features, description}: `ttl` is an interval
+    Returns {view, version, relation, entity, entity_types, event_at, known_at, ttl, online, features, description}: `ttl` is an interval
     as DuckDB writes it or none, `features` maps the name of each feature column to its type.
     A declaration that cannot hold is a compiler error that names the view, the field and the remedy.
 #}
@@ -52,6 +52,25 @@
             ~ "rows. Write under constraints: {type: primary_key, columns: [" ~ keys | unique | join(', ') ~ "]}"
         ) }}
     {%- endif -%}
+    {%- for moment in [event_at, known_at] -%}
+        {%- if node.columns[moment].data_type | lower not in ('timestamptz', 'timestamp with time zone') -%}
+            {{ exceptions.raise_compiler_error(
+                "feature view " ~ name ~ ": the column '" ~ moment ~ "' is " ~ node.columns[moment].data_type
+                ~ "; times are timestamptz"
+            ) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- set entity_types = {} -%}
+    {%- for key in declared.entity -%}
+        {%- set type = node.columns[key].data_type | lower -%}
+        {%- if type.split('(')[0] not in eiderdown.key_types() -%}
+            {{ exceptions.raise_compiler_error(
+                "feature view " ~ name ~ ": the key '" ~ key ~ "' is " ~ type ~ "; a key is one of "
+                ~ eiderdown.key_types() | join(', ')
+            ) }}
+        {%- endif -%}
+        {%- do entity_types.update({key: type}) -%}
+    {%- endfor -%}
     {%- set features = {} -%}
     {%- for column in node.columns.values() if column.name not in keys -%}
         {%- do features.update({column.name: column.data_type}) -%}
@@ -61,6 +80,7 @@
         'version': node.version | int,
         'relation': node.relation_name,
         'entity': declared.entity,
+        'entity_types': entity_types,
         'event_at': event_at,
         'known_at': known_at,
         'ttl': declared.get('ttl'),
@@ -68,6 +88,12 @@
         'features': features,
         'description': node.description,
     }) }}
+{% endmacro %}
+
+
+{# The types that an entity's key can have: those in which equal values have one form, in SQL and in a request. #}
+{% macro key_types() %}
+    {{ return(['varchar', 'tinyint', 'smallint', 'integer', 'bigint', 'boolean', 'date', 'timestamp', 'timestamptz', 'decimal']) }}
 {% endmacro %}
 
 

@@ -36,6 +36,13 @@ select
 union all
             {%- endif -%}
         {%- endfor -%}
+        {%- if load_relation(this) is not none %}
+union all
+{# A version that has left the project stays registered, and is served no more. #}
+select * exclude (invocation_id) replace (false as online)
+from {{ this }}
+where relation not in ({% for relation in views %}'{{ relation.schema }}.{{ relation.identifier }}'{{ ', ' if not loop.last }}{% endfor %})
+        {%- endif -%}
     {%- else -%}
         select 1
     {%- endif -%}

@@ -45,9 +45,9 @@ candidates as (
 
 champions as (
     {%- if execute and load_relation(this) is not none %}
-    select model, arg_max(version, since) as version from {{ this }} where alias = 'champion' group by model
+    select model, arg_max(version, since) as version, max(since) as since from {{ this }} where alias = 'champion' group by model
     {%- else %}
-    select null as model, 0 as version where false
+    select null as model, 0 as version, now() as since where false
     {%- endif %}
 ),
 
@@ -56,6 +56,7 @@ compared as (
         candidates.model,
         candidates.version,
         champions.version as champion,
+        champions.since as champion_since,
         rules.metric,
         rules.split,
         rules.min_gain,
@@ -83,7 +84,8 @@ select
     model,
     'champion' as alias,
     version,
-    now() as since,
+    -- Later than the row before it, also where the wall clock was set back.
+    greatest(now(), champion_since + interval 1 microsecond) as since,
     if(
         champion is null,
         'first version',

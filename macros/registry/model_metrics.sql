@@ -34,7 +34,7 @@ sliced as (
     select
         * exclude (slices),
         unnest(list_prepend('all', [
-            entry.key || '=' || coalesce(entry.value, 'null') for entry in map_entries(slices)
+            coalesce(entry.key || '=' || entry.value, entry.key || ' is null') for entry in map_entries(slices)
         ])) as slice
     from unmeasured
 ),

@@ -1,6 +1,7 @@
 """Entity keys as 64-bit numbers, for a binary search in a sorted column."""
 
 import datetime as dt
+import decimal
 import hashlib
 from typing import Any
 
@@ -15,6 +16,8 @@ def key_hash(key: tuple[Any, ...]) -> int:
     for value in key:
         if isinstance(value, dt.datetime) and value.tzinfo is not None:
             value = value.astimezone(dt.UTC)
+        if isinstance(value, decimal.Decimal) and value.is_zero():
+            value = value.copy_abs()
         text = f"{type(value).__name__}:{value}".encode()
         parts.append(len(text).to_bytes(4, "little") + text)
     return int.from_bytes(hashlib.blake2b(b"".join(parts), digest_size=8).digest(), "little")

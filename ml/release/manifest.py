@@ -10,6 +10,7 @@ Layout of the folder `releases` under the home folder:
 """
 
 import dataclasses
+import datetime as dt
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,8 @@ def current_release(folder: Path) -> str:
         return (folder / "current").read_text().strip()
     except FileNotFoundError:
         raise ReleaseError(f"{folder}: no release has been published; run `dbt build` first.") from None
+    except ValueError:
+        raise ReleaseError(f"{folder / 'current'}: not the name of a release; publish again.") from None
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -127,7 +130,9 @@ def read_manifest(folder: Path) -> Manifest:
                 "models": [ReleasedModel(**model) for model in stored["models"]],
             }
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        named = identity(manifest.as_of, manifest.replay, manifest.views, manifest.models, manifest.aliases)
+        dt.datetime.fromisoformat(manifest.as_of)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReleaseError(f"{folder}: the manifest cannot be read ({error}); restore it or publish again.") from error
     for file in [
         *(view.file for view in manifest.views),
@@ -136,7 +141,19 @@ def read_manifest(folder: Path) -> Manifest:
     ]:
         if not (folder / file).resolve().is_relative_to(folder.resolve()):
             raise ReleaseError(f"{folder}: the manifest names {file}, which is outside the release; publish again.")
+    if not named == manifest.release == folder.name:
+        raise ReleaseError(f"{folder}: the manifest was altered, its content is that of {named}; publish again.")
     return manifest
+
+
+def check_files(folder: Path, manifest: Manifest) -> None:
+    """Compare every file of a release with its SHA-256. Raises ReleaseError for one that is missing or altered."""
+    expected = {manifest.database: manifest.database_sha256}
+    expected |= {view.file: view.sha256 for view in manifest.views}
+    expected |= {model.file: model.sha256 for model in manifest.models}
+    for file, sha256 in expected.items():
+        if not (folder / file).is_file() or files.sha256(folder / file) != sha256:
+            raise ReleaseError(f"{folder / file}: missing or altered; publish again.")
 
 
 def all_manifests(folder: Path) -> tuple[list[Manifest], list[str]]:

@@ -21,7 +21,9 @@ from ml.release.manifest import (
     ReleasedModel,
     ReleasedView,
     all_manifests,
+    check_files,
     identity,
+    read_manifest,
     releases_folder,
 )
 
@@ -61,7 +63,7 @@ def publish(
         models = _write_models(versions, named, {view.name: view.fingerprint for view in views}, written)
         name = identity(as_of.isoformat(), replay, views, models, named)
         final = folder / name
-        if final.exists():
+        if _is_whole(final):
             shutil.rmtree(written)
         else:
             for model in models:
@@ -82,6 +84,8 @@ def publish(
             (written / "manifest.json").write_text(manifest.to_json())
             for path in [*written.rglob("*"), written]:
                 files.sync(path)
+            if final.exists():
+                final.rename(files.aside(folder / "damaged"))
             files.adopt(written, final)
         files.write_whole(folder / "current", f"{name}\n".encode())
     manifests, problems = all_manifests(folder)
@@ -96,6 +100,15 @@ def _publisher_lock(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a release is there and every file of it is as it was published."""
+    try:
+        check_files(folder, read_manifest(folder))
+    except ReleaseError:
+        return False
+    return True
 
 
 def _write_views(

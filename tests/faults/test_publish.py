@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ml.errors import ReleaseError
 from ml.release.manifest import current_release, read_manifest
 from serving.release import Release
 from tests.conftest import Project, messages
@@ -91,9 +92,37 @@ def test_a_table_built_with_another_meaning_is_not_published(project: Project) -
     assert _whole(project) == release
 
 
-def test_a_manifest_that_names_a_file_outside_is_refused(project: Project) -> None:
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("models/flight_delay_v1.txt", "../../artifacts/x.txt"),
+        ('"ttl_seconds": 172800.0', '"ttl_seconds": 1.0'),
+        ('"champion": 1', '"champion": 2'),
+        ('"as_of": "2013', '"as_of": "3013'),
+        ('"views": [', '"views": {'),
+    ],
+)
+def test_an_altered_manifest_is_refused(project: Project, old: str, new: str) -> None:
     folder = project.home / "releases" / _whole(project)
     manifest = folder / "manifest.json"
-    manifest.write_text(manifest.read_text().replace("models/flight_delay_v1.txt", "../../artifacts/x.txt"))
-    with pytest.raises(Exception, match="outside the release"):
+    assert old in manifest.read_text()
+    manifest.write_text(manifest.read_text().replace(old, new))
+    with pytest.raises(ReleaseError, match=r"outside the release|was altered|cannot be read"):
         read_manifest(folder)
+
+
+def test_a_damaged_release_is_put_right_by_the_next_run(project: Project) -> None:
+    release = _whole(project)
+    (project.home / "releases" / release / "features" / "plane_activity_v2.arrow").write_bytes(b"torn")
+    with pytest.raises(ReleaseError, match="missing or altered"):
+        _whole(project)
+    project.dbt("run", "-s", "releases")
+    assert _whole(project) == release
+
+
+def test_an_old_release_that_cannot_be_read_is_passed_over(project: Project) -> None:
+    before = _whole(project)
+    (project.home / "releases" / before / "manifest.json").write_text("{")
+    project.set_clock("2013-12-31T13:00:00Z")
+    project.dbt("run")
+    assert _whole(project) != before

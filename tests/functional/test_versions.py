@@ -226,6 +226,49 @@ def test_a_changed_expression_trains_although_no_value_changes(project: Project)
     assert project.query(trained) == [("flight_delay", 2), ("flight_delay_schedule", 1)]
 
 
+def test_a_feature_that_no_server_could_make_is_refused(project: Project) -> None:
+    _edit(
+        project,
+        "datasets/flight_delay_dataset.sql",
+        "{{ eiderdown.request_features() }}",
+        "{{ eiderdown.request_features() }},\n        arrived_late as hint",
+    )
+    _edit(
+        project,
+        "datasets/_datasets.yml",
+        "      - name: local_hour\n",
+        "      - name: hint\n        data_type: boolean\n      - name: local_hour\n",
+    )
+    refused = messages(project.dbt("run", "--selector", "training_pipeline", succeeds=False))
+    assert "the dataset flight_delay makes hint in its own SQL, which a server does not run" in refused
+
+
+def test_a_key_has_one_type(project: Project) -> None:
+    _edit(
+        project,
+        "datasets/_datasets.yml",
+        "      - name: tailnum\n        data_type: varchar\n",
+        "      - name: tailnum\n        data_type: integer\n",
+    )
+    refused = messages(project.dbt("run", "-s", "flight_delay_dataset", succeeds=False))
+    assert "the key 'tailnum' is integer here and varchar in the feature view plane_activity" in refused
+
+
+def test_a_view_that_left_the_project_is_served_no_more_and_stays_registered(project: Project) -> None:
+    (project.folder / "models/features/plane_activity_v1.sql").unlink()
+    path = project.folder / "models/features/_features.yml"
+    text = path.read_text()
+    start = text.index("      - v: 1\n        deprecation_date")
+    path.write_text(text[:start] + text[text.index("  - name: origin_activity") :])
+    _edit(project, "registry/feature_views.sql", "    ref('plane_activity', v=1),\n", "")
+    project.dbt("run")
+    views = project.query("select version, online from registry.feature_views where view = 'plane_activity' order by 1")
+    assert views == [(1, False), (2, True)]
+    newest = project.query("select map_keys(views) from registry.releases order by created_at desc limit 1")[0][0]
+    assert "plane_activity_v1" not in newest
+    assert "plane_activity_v2" in newest
+
+
 def _newer_view(project: Project) -> None:
     """plane_activity version 3, which is later by ten minutes, in the dataset; and a champion that stays."""
     folder = project.folder / "models" / "features"

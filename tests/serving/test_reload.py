@@ -64,9 +64,23 @@ def test_an_altered_release_leaves_the_old_one_serving(client: TestClient, proje
     ready = client.get("/health/ready")
     assert ready.status_code == 200
     assert ready.json()["release"] == after
-    assert "its SHA-256 is" in ready.json()["problems"][0]
+    assert "flight_delay_v1.txt: missing or altered" in ready.json()["problems"][0]
     assert client.post("/predict/flight_delay", json={"instances": [instance]}).json()["release"] == after
     assert "eiderdown_release_failures_total 1.0" in client.get("/metrics").text
+
+
+def test_nonsense_in_the_pointer_does_not_end_the_watch(client: TestClient, project: Project) -> None:
+    before = client.get("/health/ready").json()["release"]
+    pointer = project.home / "releases" / "current"
+    for nonsense in (b"\xff\xfe", b"../../etc", b"nothing", b""):
+        pointer.write_bytes(nonsense)
+        client.app.state.current.refresh()  # type: ignore[attr-defined]
+        ready = client.get("/health/ready").json()
+        assert ready["release"] == before
+        assert ready["problems"]
+    pointer.write_text(f"{before}\n")
+    client.app.state.current.refresh()  # type: ignore[attr-defined]
+    assert client.get("/health/ready").json()["problems"] == []
 
 
 def test_before_the_first_release(client: TestClient, project: Project, instance: dict) -> None:

@@ -65,6 +65,11 @@ def test_a_truncated_file_ends_the_child_only(trained: Trained) -> None:
     trained.write(trained.content)
 
 
+def test_infinity_and_nan_are_kept(trained: Trained) -> None:
+    table = pa.table({"x": [float("inf"), float("-inf"), float("nan"), None], "color": ["red"] * 4})
+    trained.check(canary=make_canary(trained.scorer(), table))
+
+
 def test_an_altered_file_is_not_parsed(trained: Trained) -> None:
     with pytest.raises(ArtifactError, match="its SHA-256 is"):
         trained.check(sha256="0" * 64)

@@ -1,6 +1,7 @@
 """Look-ups in a feature file against a dictionary, with hashes that meet."""
 
 import datetime as dt
+import decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -55,6 +56,13 @@ def test_keys_that_look_alike_are_different(tmp_path: Path) -> None:
     file = FeatureFile(tmp_path / "view", ["key"])
     assert file.find(("1",)) >= 0
     assert file.find((1,)) == -1
+
+
+def test_a_negative_zero_is_zero(tmp_path: Path) -> None:
+    zero = decimal.Decimal("0.00")
+    table = pa.table({"key": pa.array([zero], pa.decimal128(9, 2)), "value": [1]})
+    write_feature_file(table, ["key"], tmp_path / "view")
+    assert FeatureFile(tmp_path / "view", ["key"]).find((decimal.Decimal("-0.00"),)) == 0
 
 
 def test_a_time_is_the_same_key_in_every_zone(tmp_path: Path) -> None:

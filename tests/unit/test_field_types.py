@@ -61,6 +61,12 @@ def test_round_trip(data: st.DataObject, sql_type: str) -> None:
         ("1.2345", "DECIMAL(9,3)"),
         ("1000000", "DECIMAL(9,3)"),
         ("NaN", "DECIMAL(9,3)"),
+        ("1e1000000", "DECIMAL(9,2)"),
+        ("1_0", "DECIMAL(9,2)"),
+        (2**53 + 1, "DOUBLE"),
+        ("2024-05-31T08:30:00.1234567Z", "TIMESTAMPTZ"),
+        ("2024-05-31?08:30:00Z", "TIMESTAMPTZ"),
+        ("2024-W01-1", "DATE"),
         ([1], "INTEGER"),
         ({}, "VARCHAR"),
     ],
@@ -69,6 +75,10 @@ def test_refused_without_echo(value: Any, sql_type: str) -> None:
     with pytest.raises(ValueError, match="expected") as error:
         decode(value, sql_type)
     assert "1388498400" not in str(error.value)
+
+
+def test_a_decimal_of_full_width() -> None:
+    assert decode("9" * 38, "DECIMAL(38,0)") == decimal.Decimal("9" * 38)
 
 
 def test_null_is_null() -> None:
