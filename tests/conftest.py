@@ -10,8 +10,13 @@ import pytest
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.adapters.factory import reset_adapters
 from dbt.cli.main import dbtRunner, dbtRunnerResult
+from hypothesis import HealthCheck, settings
 
 from eiderdown.demonstration import flights
+
+# Machines are shared: a slow example is no failure.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 REPOSITORY = Path(__file__).parent.parent
 PROJECT_FILES = ("models", "macros", "dbt_project.yml", "profiles.yml", "selectors.yml")

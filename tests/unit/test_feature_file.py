@@ -22,7 +22,7 @@ def _table(rows: dict[tuple[str, int], int]) -> pa.Table:
 
 
 @pytest.mark.parametrize("hashes", ["real", "two"])
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=KEYS, others=st.lists(st.tuples(st.text(max_size=3), st.integers())))
 def test_finds_what_is_there_and_nothing_else(
     rows: dict[tuple[str, int], int],

@@ -105,7 +105,7 @@ def distinct(rows: list[dict[str, Any]], entity: list[str]) -> list[dict[str, An
     return list(keyed.values())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(spine=questions, first=facts, second=facts, ttl=st.none() | st.integers(0, 15))
 def test_any_world(spine: list[Any], first: list[Any], second: list[Any], ttl: int | None) -> None:
     one = declaration("one", ["a"], ["x"], None if ttl is None else dt.timedelta(minutes=ttl))
