@@ -18,6 +18,15 @@ _INTEGERS = {
     "UINTEGER": (pa.uint32(), 0, 2**32 - 1),
     "UBIGINT": (pa.uint64(), 0, 2**64 - 1),
 }
+_SIMPLE = {
+    "VARCHAR": pa.string(),
+    "BOOLEAN": pa.bool_(),
+    "DOUBLE": pa.float64(),
+    "FLOAT": pa.float32(),
+    "DATE": pa.date32(),
+    "TIMESTAMP": pa.timestamp("us"),
+    "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
+}
 _ALIASES = {
     "INT": "INTEGER",
     "INT1": "TINYINT",
@@ -54,22 +63,23 @@ def arrow_type(sql_type: str) -> pa.DataType:
     name = canonical(sql_type)
     if name in _INTEGERS:
         return _INTEGERS[name][0]
-    simple = {
-        "VARCHAR": pa.string(),
-        "BOOLEAN": pa.bool_(),
-        "DOUBLE": pa.float64(),
-        "FLOAT": pa.float32(),
-        "DATE": pa.date32(),
-        "TIMESTAMP": pa.timestamp("us"),
-        "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
-    }
-    if name in simple:
-        return simple[name]
+    if name in _SIMPLE:
+        return _SIMPLE[name]
     if match := _DECIMAL.match(name):
         return pa.decimal128(int(match[1] or 18), int(match[2] or 3))
     raise TypeError(
-        f"the type {sql_type} cannot be carried by a request; use one of {', '.join([*_INTEGERS, *simple, 'DECIMAL'])}"
+        f"the type {sql_type} cannot be carried by a request; use one of {', '.join([*_INTEGERS, *_SIMPLE, 'DECIMAL'])}"
     )
+
+
+def sql_type(arrow: pa.DataType) -> str:
+    """The SQL type that `arrow_type` gives this Arrow type for. Raises TypeError where there is none."""
+    if pa.types.is_decimal(arrow):
+        return f"DECIMAL({arrow.precision},{arrow.scale})"
+    for name in (*_INTEGERS, *_SIMPLE):
+        if arrow_type(name) == arrow:
+            return name
+    raise TypeError(f"the type {arrow} cannot be carried by a request")
 
 
 def is_numeric(sql_type: str) -> bool:

@@ -4,9 +4,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from ml.errors import ReleaseError
+from ml.field_types import sql_type
 from ml.release.feature_file import FeatureFile
 from ml.release.manifest import Manifest, ReleasedView, check_files, read_manifest
 from serving.instances import Fields
@@ -19,7 +17,7 @@ class OnlineView:
     def __init__(self, view: ReleasedView, path: Path) -> None:
         self.released = view
         self.file = FeatureFile(path, view.entity)
-        types = {name: _sql_type(self.file.table.schema.field(name).type) for name in view.entity}
+        types = {name: sql_type(self.file.table.schema.field(name).type) for name in view.entity}
         self.keys = Fields(types, required=set(view.entity))
         self._events = self.file.table.column(view.event_at)
 
@@ -65,24 +63,3 @@ class Release:
             return self.views[name]
         versions = [view for view in self.views.values() if view.released.view == name]
         return max(versions, key=lambda view: view.released.version, default=None)
-
-
-def _sql_type(arrow: pa.DataType) -> str:
-    """The SQL type of a key's Arrow type."""
-    if pa.types.is_string(arrow) or pa.types.is_large_string(arrow):
-        return "VARCHAR"
-    if pa.types.is_timestamp(arrow):
-        return "TIMESTAMPTZ" if arrow.tz else "TIMESTAMP"
-    if pa.types.is_decimal(arrow):
-        return f"DECIMAL({arrow.precision},{arrow.scale})"
-    names = {
-        pa.int8(): "TINYINT",
-        pa.int16(): "SMALLINT",
-        pa.int32(): "INTEGER",
-        pa.int64(): "BIGINT",
-        pa.bool_(): "BOOLEAN",
-        pa.date32(): "DATE",
-    }
-    if arrow not in names:
-        raise ReleaseError(f"an entity's key cannot be {arrow}; use text, whole numbers, dates or times.")
-    return names[arrow]

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -20,8 +20,6 @@ settings.load_profile("patient")
 
 REPOSITORY = Path(__file__).parent.parent
 PROJECT_FILES = ("models", "macros", "dbt_project.yml", "profiles.yml", "selectors.yml")
-
-Dbt = Callable[..., dbtRunnerResult]
 
 
 class Project:
@@ -43,7 +41,7 @@ class Project:
             DuckDBConnectionManager.close_all_connections()
             reset_adapters()
             os.chdir(before)
-        assert result.success is succeeds, _messages(result)
+        assert result.success is succeeds, messages(result)
         return result
 
     def query(self, sql: str) -> list[tuple]:
@@ -62,15 +60,11 @@ class Project:
         (self.home / "raw" / "clock.csv").write_text(f"as_of,replay\n{as_of},true\n")
 
 
-def _messages(result: dbtRunnerResult) -> str:
+def messages(result: dbtRunnerResult) -> str:
+    """What failed in a run, as text."""
     if result.exception:
         return str(result.exception)
     return "\n".join(str(node.message) for node in result.result if node.status in ("error", "fail"))
-
-
-def messages(result: dbtRunnerResult) -> str:
-    """What failed in a run, as text."""
-    return _messages(result)
 
 
 def copy_project(folder: Path) -> Project:

@@ -63,7 +63,8 @@
             ) }}
         {%- endif -%}
     {%- endfor -%}
-    {%- for view in eiderdown.views_of(node) -%}
+    {%- set views = eiderdown.views_of(node) -%}
+    {%- for view in views -%}
         {%- for key in view.entity if key not in declared.request -%}
             {{ exceptions.raise_compiler_error(
                 "dataset " ~ node.name ~ ": the key '" ~ key ~ "' of the feature view " ~ view.view ~ " is not in "
@@ -96,7 +97,7 @@
         'not_null': required.keys() | list,
         'request': request,
         'expressions': eiderdown.expressions(node),
-        'views': eiderdown.views_of(node),
+        'views': views,
     }) }}
 {% endmacro %}
 

@@ -2,8 +2,8 @@
     What a feature view declares in its YAML, checked and completed.
 
     node: the view's node in the graph (a model with config.meta.feature_view).
-    Returns {view, version, relation, entity, entity_types, event_at, known_at, ttl, online, features, description}: `ttl` is an interval
-    as DuckDB writes it or none, `features` maps the name of each feature column to its type.
+    Returns {view, version, relation, entity, entity_types, event_at, known_at, ttl, online, features, description}: `ttl` is
+    an interval as DuckDB writes it or none, `features` maps the name of each feature column to its type.
     A declaration that cannot hold is a compiler error that names the view, the field and the remedy.
 #}
 {% macro feature_view_declaration(node) %}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.field_types import arrow_type, canonical, decode, encode
+from ml.field_types import arrow_type, canonical, decode, encode, sql_type
 
 VALUES = {
     "TINYINT": st.integers(-(2**7), 2**7 - 1),
@@ -93,6 +93,12 @@ def test_no_number_that_json_lacks() -> None:
 def test_one_spelling_of_a_type() -> None:
     assert canonical("timestamp  with time zone") == "TIMESTAMPTZ"
     assert canonical("numeric(9,2)") == "DECIMAL(9,2)"
+
+
+def test_there_and_back_from_arrow() -> None:
+    assert [sql_type(arrow_type(name)) for name in VALUES] == list(VALUES)
+    with pytest.raises(TypeError, match="cannot be carried"):
+        sql_type(pa.time64("us"))
 
 
 def test_types_that_no_request_carries_are_named() -> None:
