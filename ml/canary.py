@@ -63,21 +63,25 @@ def check_in_child(name: str, artifact: Path, artifact_format: str, sha256: str,
         ) from None
     if child.returncode != 0:
         said = child.stderr.strip().splitlines()[-1:] or [f"ended by signal {-child.returncode}"]
-        raise ArtifactError(f"{name}: refused, the canary failed: {said[0]}")
+        raise ArtifactError(f"{name}: refused, {said[0]}")
 
 
-def _score_canary(asked: dict[str, Any]) -> list[str]:
-    """The differences between recorded and present scores, as text."""
-    signature = Signature.from_json(asked["signature"])
-    canary = json.loads(asked["canary"])
-    scorer = Scorer(Path(asked["artifact"]), asked["artifact_format"], asked["sha256"], signature)
-    scores = scorer.score(_to_table(canary["rows"], signature.features))
-    expected = [float.fromhex(score) for score in canary["scores"]]
-    return [
-        f"row {number} scores {found!r}, recorded {recorded!r}"
-        for number, (found, recorded) in enumerate(zip(scores.tolist(), expected, strict=True))
-        if found != recorded
-    ]
+def check(scorer: Scorer, canary: str) -> None:
+    """Raise ArtifactError where a model does not give its canary's rows the recorded scores, bit for bit."""
+    try:
+        stored = json.loads(canary)
+        rows = _to_table(stored["rows"], scorer.signature.features)
+        expected = [float.fromhex(score) for score in stored["scores"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(
+            f"the canary is not one that this version of the platform writes ({error!r}). Train the model again."
+        ) from error
+    for number, (found, recorded) in enumerate(zip(scorer.score(rows).tolist(), expected, strict=True)):
+        if found != recorded:
+            raise ArtifactError(
+                f"the canary's row {number} scores {found!r}, recorded {recorded!r}. "
+                "The model is another one, or the library scores otherwise; train it again."
+            )
 
 
 def _to_table(rows: list[dict[str, Any]], features: list[Feature]) -> pa.Table:
@@ -90,8 +94,9 @@ def _to_table(rows: list[dict[str, Any]], features: list[Feature]) -> pa.Table:
 
 if __name__ == "__main__":
     try:
-        differences = _score_canary(json.load(sys.stdin))
+        asked = json.load(sys.stdin)
+        signature = Signature.from_json(asked["signature"])
+        model = Scorer(Path(asked["artifact"]), asked["artifact_format"], asked["sha256"], signature)
+        check(model, asked["canary"])
     except ArtifactError as error:
-        differences = [str(error)]
-    if differences:
-        sys.exit(differences[0])
+        sys.exit(str(error))

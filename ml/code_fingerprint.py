@@ -1,6 +1,7 @@
 """The fingerprint of the code that trains, so that a change of it trains anew."""
 
 import ast
+import functools
 import importlib
 import inspect
 import threading
@@ -14,6 +15,7 @@ _PARSING = threading.Lock()
 TRAINING_CODE = ("ml.training", "ml.matrix", "ml.split", "ml.spec", "ml.estimators.base")
 
 
+@functools.cache
 def code_fingerprint(estimator: str) -> str:
     """The fingerprint of the code that trains: its syntax trees, so that comments, docstrings and layout do not count."""
     modules = [*TRAINING_CODE, ESTIMATORS[estimator].__module__]

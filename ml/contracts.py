@@ -1,12 +1,12 @@
-"""The contract where data crosses between DuckDB and Python: the same types, nulls and columns on both sides."""
+"""The contract where data crosses between DuckDB and Python: the same types, nulls and columns on both sides.
+
+pandas and pandera are imported where they are used: a run that reads no dataset need not wait for them.
+"""
 
 from typing import Any
 
 import duckdb
-import pandas as pd
-import pandera.pandas as pandera
 import pyarrow as pa
-from pandera.errors import SchemaErrors
 
 from ml.errors import ContractError
 from ml.field_types import arrow_type
@@ -34,6 +34,10 @@ def check_table(table: pa.Table, name: str, columns: dict[str, str], not_null: l
     columns: name to SQL type; not_null: the columns that hold no null. Checked by pandera over Arrow-backed columns, so
     that no value passes through a float. Raises ContractError with every column that differs.
     """
+    import pandas as pd
+    import pandera.pandas as pandera
+    from pandera.errors import SchemaErrors
+
     schema = pandera.DataFrameSchema(
         {
             column: pandera.Column(pd.ArrowDtype(arrow_type(sql_type)), nullable=column not in not_null)

@@ -1,7 +1,9 @@
 """The one door from SQL to Python: a dbt-duckdb plugin, named in profiles.yml as `module: ml.plugin`."""
 
 import atexit
+import hashlib
 import weakref
+from importlib.metadata import version as library_version
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,22 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from duckdb import DuckDBPyConnection
 
 from ml import files
-from ml.fingerprint import fingerprint
+
+
+def eiderdown_fingerprint(request: str) -> str:
+    """What ml.fingerprint answers. Kept under the home, since each run asks for the same and sqlglot is slow to ask."""
+    kept = files.home() / "artifacts" / "fingerprints" / f"{_request_name(request)}.json"
+    if not kept.is_file():
+        from ml.fingerprint import fingerprint
+
+        files.write_whole(kept, fingerprint(request).encode())
+    return kept.read_text()
+
+
+def _request_name(request: str) -> str:
+    """Changes with what shapes the answer: the request, our code and sqlglot's version."""
+    code = files.sha256(Path(__file__).with_name("fingerprint.py"))
+    return hashlib.sha256("\n".join([library_version("sqlglot"), code, request]).encode()).hexdigest()
 
 
 def eiderdown_aside(final: str) -> str:
@@ -46,6 +63,6 @@ class Plugin(BasePlugin):
         # For tools that never close it (sqlfluff): an open connection with functions ends in a page of leak warnings.
         atexit.register(_close, weakref.ref(conn))
         text: Any = "VARCHAR"
-        conn.create_function("eiderdown_fingerprint", fingerprint, [text], text)
-        for function, count in ((eiderdown_aside, 1), (eiderdown_adopt, 2), (eiderdown_sha256, 1)):
+        functions = ((eiderdown_fingerprint, 1), (eiderdown_aside, 1), (eiderdown_adopt, 2), (eiderdown_sha256, 1))
+        for function, count in functions:
             conn.create_function(function.__name__, function, [text] * count, text, side_effects=True)

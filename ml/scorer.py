@@ -23,7 +23,11 @@ class Scorer:
                 f"{artifact}: unknown artifact format '{artifact_format}'; this version reads {', '.join(formats)}."
             )
         self.signature = signature
-        self._estimator = formats[artifact_format](read_checked(artifact, sha256))
+        content = read_checked(artifact, sha256)
+        try:
+            self._estimator = formats[artifact_format](content, signature.features)
+        except ArtifactError as error:
+            raise ArtifactError(f"{artifact}: {error}") from error
 
     def score(self, features: pa.Table) -> np.ndarray:
         """The score of each row: shape (rows,), float64. The table holds the signature's features by name."""

@@ -44,7 +44,7 @@ def score_hold_out(
     wanted = {newest[1]} | ({champion[1]} if champion else set())
     to_score = sorted(number for number in wanted if (number, dataset_number) not in done)
     if not to_score:
-        return session.from_arrow(_SCORES.empty_table())
+        return session.sql(f"select * from {dbt.this} limit 0")
 
     dataset = dataset_version(datasets, spec.dataset, dataset_number)
     definition = dataset.definition

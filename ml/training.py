@@ -69,7 +69,7 @@ def train(
     versions = history(session, dbt.this, "version, training_fingerprint")
     latest = max(versions, default=(0, None))
     if latest[1] == training_fingerprint:
-        return _to_relation(session, [])
+        return session.sql(f"select * from {dbt.this} limit 0")
 
     learned = _learn(session, spec, dataset, used, views, expressions)
     row = {
@@ -95,7 +95,7 @@ def train(
         "artifact_sha256": learned.artifact_sha256,
         "libraries": [(name, library_version(name)) for name in ("lightgbm", "numpy", "duckdb", "pyarrow")],
     }
-    return _to_relation(session, [row])
+    return _to_relation(session, row)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _learn(
         views=views,
         expressions=expressions,
         features=features,
-        threshold=_threshold(spec, estimator(artifact).predict(parts[1][0]), parts[1][1]),
+        threshold=_threshold(spec, estimator(artifact, features).predict(parts[1][0]), parts[1][1]),
     )
     scorer = Scorer(files.home() / path, estimator.artifact_format, sha256, signature)
     return _Learned(
@@ -206,8 +206,8 @@ def _threshold(spec: ModelSpec, scores: np.ndarray, target: np.ndarray) -> float
     return float(scores[order][np.argmax(f1)])
 
 
-def _to_relation(session: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]]) -> duckdb.DuckDBPyRelation:
-    """Rows of the model_versions contract."""
+def _to_relation(session: duckdb.DuckDBPyConnection, row: dict[str, Any]) -> duckdb.DuckDBPyRelation:
+    """A row of the model_versions contract."""
     text, number, moment = pa.string(), pa.int32(), pa.timestamp("us", tz="UTC")
     types = {
         "version": number,
@@ -224,4 +224,4 @@ def _to_relation(session: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]])
     )
     schema = pa.schema([(name, types.get(name, text)) for name in names.split()])
     as_json = ", ".join(f"{name}::json as {name}" for name in ("declaration", "params", "signature", "canary"))
-    return session.from_arrow(pa.Table.from_pylist(rows, schema=schema)).select(f"* replace ({as_json})")
+    return session.from_arrow(pa.Table.from_pylist([row], schema=schema)).select(f"* replace ({as_json})")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ml.errors import ReleaseError
+from ml.canary import check
+from ml.errors import ArtifactError, ReleaseError
 from ml.field_types import arrow_type, encode
 from ml.release.manifest import ReleasedModel
 from ml.request_features import ExpressionError, RequestFeatures
@@ -52,6 +53,10 @@ class Predictor:
         )
         self._as_of = as_of
         self._scorer = Scorer(artifact, model.artifact_format, model.sha256, self.signature)
+        try:
+            check(self._scorer, model.canary)
+        except ArtifactError as error:
+            raise ArtifactError(f"{model.name}: {error}") from error
         self._request_features = RequestFeatures(self.signature)
         self._views: list[tuple[ViewInput, OnlineView]] = []
         for view in self.signature.views:

@@ -30,22 +30,28 @@
 {# {fingerprint, canonical} of the model that is being built. declaration: more that its meaning depends on. #}
 {% macro fingerprint(declaration) %}
     {%- set upstream = {} -%}
-    {%- set schema = {} -%}
+    {%- set nodes = [] -%}
+    {%- set relations = [] -%}
     {%- for id in model.depends_on.nodes -%}
         {%- if id in graph.sources -%}
             {%- set source = graph.sources[id] -%}
             {%- do upstream.update({source.source_name ~ '.' ~ source.name: 'source'}) -%}
         {%- else -%}
             {%- set node = graph.nodes[id] -%}
-            {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) -%}
-            {%- set recorded = eiderdown.recorded(relation).get('fingerprint') -%}
-            {%- do upstream.update({node.schema ~ '.' ~ node.alias: recorded or node.checksum.checksum}) -%}
-            {%- set columns = {} -%}
-            {%- for column in adapter.get_columns_in_relation(relation) -%}
-                {%- do columns.update({column.name: column.dtype}) -%}
-            {%- endfor -%}
-            {%- do schema.setdefault(node.schema, {}).update({node.alias: columns}) -%}
+            {%- do nodes.append(node) -%}
+            {%- do relations.append(
+                api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias)
+            ) -%}
         {%- endif -%}
+    {%- endfor -%}
+    {%- set states = eiderdown.recorded_states(relations) -%}
+    {%- set schema = {} -%}
+    {%- for node in nodes -%}
+        {%- set state = states[node.schema ~ '.' ~ node.alias] -%}
+        {%- do upstream.update(
+            {node.schema ~ '.' ~ node.alias: state.recorded.get('fingerprint') or node.checksum.checksum}
+        ) -%}
+        {%- do schema.setdefault(node.schema, {}).update({node.alias: state.columns}) -%}
     {%- endfor -%}
     {%- set request = {
         'sql': model.compiled_code.replace(eiderdown.home() ~ '/', ''),
@@ -58,20 +64,41 @@
 {% endmacro %}
 
 
-{# What comment_on() stored on a relation; an empty mapping where nothing is stored. #}
-{% macro recorded(relation) %}
+{#
+    What comment_on() stored on relations, and their columns: {schema.table: {recorded, columns: {name: type}}}, by one
+    query for them all. Empty mappings where nothing is stored, or nothing is there.
+#}
+{% macro recorded_states(relations) %}
+    {%- set states = {} -%}
+    {%- if not relations -%}{{ return(states) }}{%- endif -%}
+    {%- for relation in relations -%}
+        {%- do states.update({relation.schema ~ '.' ~ relation.identifier: {'recorded': {}, 'columns': {}}}) -%}
+    {%- endfor -%}
     {%- set query -%}
-        select comment
-        from (
-            select database_name, schema_name, table_name, comment from duckdb_tables()
+        with described as (
+            select database_name, schema_name, table_name as name, comment from duckdb_tables()
             union all
             select database_name, schema_name, view_name, comment from duckdb_views()
         )
-        where database_name = {{ eiderdown.literal(relation.database) }}
-            and schema_name = {{ eiderdown.literal(relation.schema) }}
-            and table_name = {{ eiderdown.literal(relation.identifier) }}
-            and comment like '{"%'
+        select
+            described.schema_name || '.' || name as relation,
+            any_value(if(described.comment like '{"%', described.comment, null)) as recorded,
+            cast(to_json(map(
+                list(column_name order by column_index), list(data_type order by column_index)
+            )) as varchar) as columns
+        from described
+        inner join duckdb_columns() as columns
+            on described.database_name = columns.database_name
+            and described.schema_name = columns.schema_name
+            and name = columns.table_name
+        where described.database_name = {{ eiderdown.literal(relations[0].database) }}
+            and relation in ({% for name in states %}{{ eiderdown.literal(name) }}{{ ', ' if not loop.last }}{% endfor %})
+        group by all
     {%- endset -%}
-    {%- set rows = run_query(query).rows -%}
-    {{ return(fromjson(rows[0][0]) if rows else {}) }}
+    {%- for row in run_query(query).rows -%}
+        {%- do states.update({
+            row[0]: {'recorded': fromjson(row[1]) if row[1] else {}, 'columns': fromjson(row[2])}
+        }) -%}
+    {%- endfor -%}
+    {{ return(states) }}
 {% endmacro %}

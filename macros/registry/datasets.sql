@@ -11,11 +11,12 @@
 {% macro default__datasets(datasets) -%}
 {%- if not execute -%}{{ return('select 1') }}{%- endif -%}
 {%- do eiderdown.refuse_left_out('dataset', datasets) -%}
+{%- set states = eiderdown.recorded_states(datasets) -%}
 with built as (
     {%- for relation in datasets %}
     select
         {{ eiderdown.literal(relation.identifier) }} as dataset,
-        {%- set state = eiderdown.recorded(relation) %}
+        {%- set state = states[relation.schema ~ '.' ~ relation.identifier].recorded %}
         {{ eiderdown.literal(state.dataset_fingerprint) }} as fingerprint,
         cast({{ state.row_count or 0 }} as bigint) as row_count,
         cast({{ eiderdown.literal(tojson(state.definition or {})) }} as json) as definition,

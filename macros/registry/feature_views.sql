@@ -13,10 +13,11 @@
     {{ config(mutable=['description', 'online', 'deprecation_date']) }}
     {%- if execute -%}
         {%- do eiderdown.refuse_left_out('feature_view', views) -%}
+        {%- set states = eiderdown.recorded_states(views) -%}
         {%- for relation in views -%}
             {%- set node = eiderdown.node_of(relation) -%}
             {%- set view = eiderdown.feature_view_declaration(node) -%}
-            {%- set recorded = eiderdown.recorded(relation) %}
+            {%- set recorded = states[relation.schema ~ '.' ~ relation.identifier].recorded %}
 select
     {{ eiderdown.literal(view.view) }} as view,
     {{ view.version }} as version,

@@ -30,11 +30,8 @@ def materialize(relation, session):
             create or replace temporary table {{ rows }} as {{ compiled_code }}
         {%- endcall %}
     {%- endif -%}
-    {%- do eiderdown.refuse_other_columns(contract, rows, filled_in=['invocation_id']) -%}
-    {%- set exists = load_cached_relation(this) is not none -%}
-    {%- if exists and keep -%}
-        {%- do eiderdown.refuse_other_columns(contract, this) -%}
-    {%- endif -%}
+    {%- set kept = [this] if keep and load_cached_relation(this) is not none else [] -%}
+    {%- do eiderdown.refuse_other_columns(contract, [rows] + kept) -%}
 
     {% call statement('main') -%}
         {%- if keep %}
@@ -59,45 +56,61 @@ def materialize(relation, session):
         from {{ rows }} as new_rows
         {%- if keep %}
         anti join {{ this }} as kept using ({{ contract.primary_key | join(', ') }})
-        {%- endif %}
+        {%- endif %};
+        drop table {{ rows }}
     {%- endcall %}
     {{ run_hooks(post_hooks) }}
     {%- do adapter.commit() -%}
-    {% call statement('done', auto_begin=False) -%}
-        drop table if exists {{ rows }}
-    {%- endcall %}
 
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
 
 
-{# Stop with a list of what differs where a relation's columns and types are not those of the contract. #}
-{% macro refuse_other_columns(contract, relation, filled_in=[]) %}
+{#
+    Stop with a list of what differs where the columns and types of relations are not those of the contract. The first
+    relation holds the new rows, which need no invocation_id.
+#}
+{% macro refuse_other_columns(contract, relations) %}
+    {#- The types as DuckDB names them (`timestamptz` is TIMESTAMP WITH TIME ZONE), and all by one query: it runs often. #}
+    {%- set described -%}
+        select 'contract' as relation, column_name, column_type
+        from (describe select {% for name, type in contract.columns.items() -%}
+            cast(null as {{ type }}) as {{ name }}{{ ', ' if not loop.last }}
+        {%- endfor %})
+        {%- for relation in relations %}
+        union all
+        select '{{ loop.index0 }}', column_name, column_type from (describe {{ relation }})
+        {%- endfor %}
+    {%- endset -%}
     {%- set found = {} -%}
-    {%- for row in run_query("describe " ~ relation).rows -%}
-        {%- do found.update({row[0]: row[1]}) -%}
+    {%- for row in run_query(described).rows -%}
+        {%- do found.setdefault(row[0], {}).update({row[1]: row[2]}) -%}
     {%- endfor -%}
-    {%- set wrong = [] -%}
-    {%- for name, type in contract.columns.items() if name not in filled_in -%}
-        {%- if name not in found -%}
-            {%- do wrong.append(name ~ ": missing, the contract has " ~ type) -%}
-        {%- elif found[name] != type -%}
-            {%- do wrong.append(name ~ ": is " ~ found[name] ~ ", the contract has " ~ type) -%}
+    {%- for relation in relations -%}
+        {%- set columns = found[loop.index0 | string] -%}
+        {%- set wrong = [] -%}
+        {%- set outer = loop -%}
+        {%- for name, type in found.contract.items() if not (outer.first and name == 'invocation_id') -%}
+            {%- if name not in columns -%}
+                {%- do wrong.append(name ~ ": missing, the contract has " ~ type) -%}
+            {%- elif columns[name] != type -%}
+                {%- do wrong.append(name ~ ": is " ~ columns[name] ~ ", the contract has " ~ type) -%}
+            {%- endif -%}
+        {%- endfor -%}
+        {%- for name in columns if name not in found.contract -%}
+            {%- do wrong.append(name ~ ": not in the contract") -%}
+        {%- endfor -%}
+        {%- if wrong -%}
+            {{ exceptions.raise_compiler_error(
+                contract.name ~ ": " ~ relation ~ " does not keep the contract. " ~ wrong | join('; ')
+                ~ ". Mend the model or the contract; no row was written."
+            ) }}
         {%- endif -%}
     {%- endfor -%}
-    {%- for name in found if name not in contract.columns -%}
-        {%- do wrong.append(name ~ ": not in the contract") -%}
-    {%- endfor -%}
-    {%- if wrong -%}
-        {{ exceptions.raise_compiler_error(
-            contract.name ~ ": " ~ relation ~ " does not keep the contract. " ~ wrong | join('; ')
-            ~ ". Mend the model or the contract; no row was written."
-        ) }}
-    {%- endif -%}
 {% endmacro %}
 
 
-{# The contract of a registered table: {name, columns: {name: type}, ddl, primary_key}. Types as DuckDB names them. #}
+{# The contract of a registered table: {name, columns: {name: type}, ddl, primary_key}. #}
 {% macro table_contract(node) %}
     {%- set name = node.schema ~ '.' ~ node.alias -%}
     {%- set typed = node.columns.values() | selectattr('data_type') | list -%}
@@ -118,14 +131,9 @@ def materialize(relation, session):
     {%- if not contract.primary_key -%}
         {{ exceptions.raise_compiler_error(name ~ ": a registered table needs a primary key; declare one in its YAML") }}
     {%- endif -%}
-    {# The types as DuckDB names them: `timestamptz` is TIMESTAMP WITH TIME ZONE. #}
-    {%- set casts = [] -%}
-    {%- for type in types -%}
-        {%- do casts.append("cast(null as " ~ type ~ ") as " ~ declared[loop.index0]) -%}
-    {%- endfor -%}
     {%- set columns = {} -%}
-    {%- for row in run_query("describe select " ~ casts | join(', ')).rows -%}
-        {%- do columns.update({row[0]: row[1]}) -%}
+    {%- for type in types -%}
+        {%- do columns.update({declared[loop.index0]: type}) -%}
     {%- endfor -%}
     {{ return({'name': name, 'columns': columns, 'ddl': contract.ddl, 'primary_key': contract.primary_key}) }}
 {% endmacro %}

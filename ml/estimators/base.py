@@ -34,8 +34,8 @@ class Estimator(ABC):
         """Learn. Returns the artifact's bytes and all parameters as they were used."""
 
     @abstractmethod
-    def __init__(self, artifact: bytes) -> None:
-        """Load an artifact whose SHA-256 has been checked."""
+    def __init__(self, artifact: bytes, features: list[Feature]) -> None:
+        """Load an artifact whose SHA-256 has been checked. Raises ArtifactError where it is not safe to read."""
 
     @abstractmethod
     def predict(self, matrix: np.ndarray) -> np.ndarray:

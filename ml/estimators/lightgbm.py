@@ -3,11 +3,13 @@
 import os
 from typing import Any
 
-import lightgbm
 import numpy as np
 
 from ml.errors import DeclarationError
 from ml.estimators.base import Estimator, TrainingData
+from ml.estimators.lightgbm_library import Booster
+from ml.estimators.lightgbm_text import check_text
+from ml.signature import Feature
 
 DEFAULTS: dict[str, Any] = {
     "num_boost_round": 500,
@@ -29,6 +31,9 @@ class LightGBM(Estimator):
     @classmethod
     def train(cls, data: TrainingData, parameters: dict[str, Any], seed: int) -> tuple[bytes, dict[str, Any]]:
         """As the base class says; `num_boost_round` and `early_stopping_rounds` stand beside LightGBM's own parameters."""
+        # Here, since it takes up to a second, for which a run that trains nothing need not wait.
+        import lightgbm
+
         used = {**DEFAULTS, **parameters}
         fixed = {
             "objective": "binary",
@@ -61,12 +66,13 @@ class LightGBM(Estimator):
         used["best_iteration"] = booster.best_iteration
         return booster.model_to_string(num_iteration=booster.best_iteration).encode(), used
 
-    def __init__(self, artifact: bytes) -> None:
-        self._booster = lightgbm.Booster(model_str=artifact.decode())
+    def __init__(self, artifact: bytes, features: list[Feature]) -> None:
+        check_text(artifact, len(features))
+        self._booster = Booster(artifact)
 
     def predict(self, matrix: np.ndarray) -> np.ndarray:
         """As the base class says."""
-        return np.asarray(self._booster.predict(matrix, num_threads=1), dtype=np.float64)
+        return self._booster.predict(matrix)
 
 
 _OWN = ("num_boost_round", "early_stopping_rounds")

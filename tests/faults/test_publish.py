@@ -78,7 +78,7 @@ def test_a_model_whose_canary_scores_otherwise_is_not_published(project: Project
     project.write(
         "update registry.model_versions set canary = replace(canary::varchar, '0x1.', '0x1.0')::json where model = 'flight_delay'"
     )
-    assert "the canary failed: row 0 scores" in messages(project.dbt("run", "-s", "releases", succeeds=False))
+    assert "the canary's row 0 scores" in messages(project.dbt("run", "-s", "releases", succeeds=False))
     assert _whole(project) == release
 
 

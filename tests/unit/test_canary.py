@@ -60,9 +60,20 @@ def test_the_trained_model_passes(trained: Trained) -> None:
 
 def test_a_truncated_file_ends_the_child_only(trained: Trained) -> None:
     trained.write(trained.content[: len(trained.content) // 2])
-    with pytest.raises(ArtifactError, match="m_v1: refused, the canary failed"):
+    with pytest.raises(ArtifactError, match=r"m_v1: refused, .*not a LightGBM model"):
         trained.check()
     trained.write(trained.content)
+
+
+def test_a_canary_that_is_none_is_refused(trained: Trained) -> None:
+    for canary in (
+        "{}",
+        "[]",
+        '{"rows": [{}], "scores": ["x"]}',
+        '{"rows": [{"x": 0.1, "color": 1}], "scores": ["0x1p0"]}',
+    ):
+        with pytest.raises(ArtifactError, match="m_v1: refused, the canary is not one"):
+            trained.check(canary=canary)
 
 
 def test_infinity_and_nan_are_kept(trained: Trained) -> None:
