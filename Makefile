@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := ml serving eiderdown tests
 
-.PHONY: run serve test lint bench clean
+.PHONY: run serve test lint skew bench clean
 
 run: .venv/run
 	@echo "== Raw data"
@@ -25,6 +25,9 @@ lint: .venv/dev
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint models
+
+skew: .venv/dev
+	@$(BIN)/python -m tests.skew
 
 bench: .venv/dev
 	@for benchmark in tests/benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done

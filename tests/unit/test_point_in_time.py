@@ -1,6 +1,7 @@
 """The point-in-time macro against a brute-force join, on made-up worlds and on the cases that go wrong elsewhere."""
 
 import datetime as dt
+import zoneinfo
 from typing import Any
 
 import duckdb
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tests.point_in_time import CompilerError, brute_force, declaration, rendered_macro
 
 NOON = dt.datetime(2024, 3, 31, 12, tzinfo=dt.UTC)
-MOMENT = pa.timestamp("us", tz="UTC")
+DATABASE = duckdb.connect()
 MACRO = rendered_macro()
 
 
@@ -20,20 +21,36 @@ def minutes(count: int) -> dt.datetime:
     return NOON + dt.timedelta(minutes=count)
 
 
-def table(rows: list[dict[str, Any]], columns: list[str]) -> pa.Table:
-    types = {name: MOMENT if name.endswith("at") else pa.int64() for name in columns}
-    return pa.table({name: pa.array([row[name] for row in rows], types[name]) for name in columns})
+def write(
+    connection: duckdb.DuckDBPyConnection, name: str, rows: list[dict[str, Any]], columns: list[str], local: str
+) -> None:
+    """A table whose times come as text with the offset of a time zone, as files bring them."""
+    zone = zoneinfo.ZoneInfo(local)
+    texts = {
+        column: pa.array([row[column] and row[column].astimezone(zone).isoformat() for row in rows], pa.string())
+        if column.endswith("at")
+        else pa.array([row[column] for row in rows], pa.int64())
+        for column in columns
+    }
+    connection.register("texts", pa.table(texts))
+    times = [f'cast("{column}" as timestamptz) as "{column}"' for column in columns if column.endswith("at")]
+    connection.execute(f"create or replace temporary table {name} as select * replace ({', '.join(times)}) from texts")
 
 
-def join(spine: list[dict[str, Any]], views: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> list[dict[str, Any]]:
-    columns = ["id", "a", "b", "at"]
-    with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.register("spine", table(spine, columns))
-        for view, rows in views:
-            connection.register(view["view"], table(rows, [*view["entity"], "event_at", "known_at", *view["features"]]))
-        result = connection.sql(MACRO("spine", [view for view, _ in views], "at", True))
-        return [dict(zip(result.columns, row, strict=True)) for row in result.fetchall()]
+def join(
+    spine: list[dict[str, Any]],
+    views: list[tuple[dict[str, Any], list[dict[str, Any]]]],
+    session: str = "UTC",
+    local: str = "UTC",
+) -> list[dict[str, Any]]:
+    """By the macro. session: DuckDB's time zone; local: the time zone in which times are written."""
+    connection = DATABASE.cursor()
+    connection.execute(f"set TimeZone = '{session}'")
+    write(connection, "spine", spine, ["id", "a", "b", "at"], local)
+    for view, rows in views:
+        write(connection, view["view"], rows, [*view["entity"], "event_at", "known_at", *view["features"]], local)
+    result = connection.sql(MACRO("spine", [view for view, _ in views], "at", True))
+    return [dict(zip(result.columns, row, strict=True)) for row in result.fetchall()]
 
 
 def check(
@@ -97,6 +114,20 @@ facts = st.lists(
 questions = st.lists(
     st.builds(ask, st.none() | st.integers(-2, 30), small, st.none() | st.integers(0, 2), st.integers(0, 1)), max_size=8
 )
+# Half an hour more or less of daylight saving, a day that a country left out, an hour that comes twice, one that never does.
+zones = st.sampled_from(
+    ["UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Pacific/Apia", "Asia/Kathmandu"]
+)
+changes = st.sampled_from(
+    [
+        dt.datetime(2024, 3, 31, 0, tzinfo=dt.UTC),
+        dt.datetime(2024, 3, 10, 6, tzinfo=dt.UTC),
+        dt.datetime(2024, 11, 3, 5, tzinfo=dt.UTC),
+        dt.datetime(2024, 10, 5, 14, tzinfo=dt.UTC),
+        dt.datetime(2011, 12, 30, 9, tzinfo=dt.UTC),
+    ]
+)
+steps = st.sampled_from([dt.timedelta(minutes=1), dt.timedelta(minutes=30), dt.timedelta(hours=8)])
 
 
 def distinct(rows: list[dict[str, Any]], entity: list[str]) -> list[dict[str, Any]]:
@@ -105,10 +136,42 @@ def distinct(rows: list[dict[str, Any]], entity: list[str]) -> list[dict[str, An
     return list(keyed.values())
 
 
-@settings(max_examples=300)
-@given(spine=questions, first=facts, second=facts, ttl=st.none() | st.integers(0, 15))
-def test_any_world(spine: list[Any], first: list[Any], second: list[Any], ttl: int | None) -> None:
-    one = declaration("one", ["a"], ["x"], None if ttl is None else dt.timedelta(minutes=ttl))
-    two = declaration("two", ["a", "b"], ["y"], dt.timedelta(minutes=5))
+@settings(max_examples=1000)
+@given(
+    spine=questions,
+    first=facts,
+    second=facts,
+    ttl=st.none() | st.integers(0, 15),
+    session=zones,
+    local=zones,
+    change=changes,
+    step=steps,
+)
+def test_any_world(
+    spine: list[Any],
+    first: list[Any],
+    second: list[Any],
+    ttl: int | None,
+    session: str,
+    local: str,
+    change: dt.datetime,
+    step: dt.timedelta,
+) -> None:
+    """Around a change of the clocks, told in one time zone and asked in another; a day of ttl is 24 hours in all."""
+
+    def moved(rows: list[Any]) -> list[Any]:
+        return [
+            {
+                name: change + (value - NOON) // dt.timedelta(minutes=1) * step
+                if isinstance(value, dt.datetime)
+                else value
+                for name, value in one.items()
+            }
+            for one in rows
+        ]
+
+    one = declaration("one", ["a"], ["x"], None if ttl is None else ttl * step)
+    two = declaration("two", ["a", "b"], ["y"], dt.timedelta(days=1))
     renamed = [{**fact, "y": fact["x"]} for fact in distinct(second, ["a", "b"])]
-    check(spine, [(one, distinct(first, ["a"])), (two, renamed)])
+    views = [(one, moved(distinct(first, ["a"]))), (two, moved(renamed))]
+    assert join(moved(spine), views, session, local) == brute_force(moved(spine), "at", views)
