@@ -2,9 +2,14 @@
 
 import hashlib
 import os
+import shutil
+import threading
+from collections.abc import Collection
 from pathlib import Path
 
 from ml.errors import ArtifactError
+
+_ASIDE = ".aside-"
 
 
 def home() -> Path:
@@ -15,7 +20,7 @@ def home() -> Path:
 def aside(final: Path) -> Path:
     """A place beside `final` to write to before `adopt`; its folder is made."""
     final.parent.mkdir(parents=True, exist_ok=True)
-    return final.with_name(f".aside-{os.getpid()}-{final.name}")
+    return final.with_name(f"{_ASIDE}{os.getpid()}-{threading.get_ident()}-{final.name}")
 
 
 def adopt(written: Path, final: Path) -> str:
@@ -34,6 +39,28 @@ def write_whole(final: Path, content: bytes) -> str:
     written = aside(final)
     written.write_bytes(content)
     return adopt(written, final)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed left aside, at any depth. For the one writer of the folder only."""
+    for path in list(folder.rglob(f"{_ASIDE}*")):
+        remove(path)
+
+
+def keep_only(folder: Path, kept: Collection[str]) -> None:
+    """Remove the files of a folder but those that a table names: a run that was killed had written them.
+
+    kept: paths under the home folder. An empty one removes nothing, since the table may have been lost.
+    """
+    names = {Path(path).name for path in kept}
+    for path in folder.iterdir() if names and folder.is_dir() else ():
+        if path.name not in names:
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it."""
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def sync(path: Path) -> None:

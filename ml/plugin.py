@@ -39,6 +39,12 @@ def eiderdown_adopt(written: str, final: str) -> str:
     return files.adopt(Path(written), Path(final))
 
 
+def eiderdown_keep_only(folder: str, kept: list[str]) -> str:
+    """Remove the files of a folder that are not among those kept."""
+    files.keep_only(Path(folder), kept)
+    return folder
+
+
 def _close(conn: "weakref.ref[DuckDBPyConnection]") -> None:
     if (still_open := conn()) is not None:
         still_open.close()
@@ -60,9 +66,12 @@ class Plugin(BasePlugin):
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
         """Register the functions; those that touch files are marked, so that DuckDB calls them once and when asked."""
+        # The connection holds the warehouse's lock, so nobody else is writing artifacts.
+        files.sweep(files.home() / "artifacts")
         # For tools that never close it (sqlfluff): an open connection with functions ends in a page of leak warnings.
         atexit.register(_close, weakref.ref(conn))
         text: Any = "VARCHAR"
         functions = ((eiderdown_fingerprint, 1), (eiderdown_aside, 1), (eiderdown_adopt, 2), (eiderdown_sha256, 1))
         for function, count in functions:
             conn.create_function(function.__name__, function, [text] * count, text, side_effects=True)
+        conn.create_function("eiderdown_keep_only", eiderdown_keep_only, [text, f"{text}[]"], text, side_effects=True)

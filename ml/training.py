@@ -66,8 +66,9 @@ def train(
             code,
         ]
     )
-    versions = history(session, dbt.this, "version, training_fingerprint")
-    latest = max(versions, default=(0, None))
+    versions = history(session, dbt.this, "version, training_fingerprint, artifact")
+    files.keep_only(files.home() / _folder(spec), [row[2] for row in versions])
+    latest = max(versions, default=(0, None, None))
     if latest[1] == training_fingerprint:
         return session.sql(f"select * from {dbt.this} limit 0")
 
@@ -129,7 +130,7 @@ def _learn(
     data = TrainingData(features=features, train=parts[0], validation=parts[1])
     artifact, parameters = estimator.train(data, spec.parameters, spec.seed)
 
-    path = f"artifacts/models/{spec.name}/{hashlib.sha256(artifact).hexdigest()}{estimator.suffix}"
+    path = f"{_folder(spec)}/{hashlib.sha256(artifact).hexdigest()}{estimator.suffix}"
     sha256 = files.write_whole(files.home() / path, artifact)
     signature = Signature(
         at=definition["at"],
@@ -148,6 +149,11 @@ def _learn(
         canary=make_canary(scorer, table),
         row_counts=[(name, int((splits == number).sum())) for number, name in enumerate(SPLITS)],
     )
+
+
+def _folder(spec: ModelSpec) -> str:
+    """Where a model's artifacts lie, under the home folder."""
+    return f"artifacts/models/{spec.name}"
 
 
 def _used_columns(spec: ModelSpec, dataset: DatasetVersion) -> list[str]:

@@ -43,7 +43,7 @@ NEXT = """
 def take(console: Console) -> None:
     """Show the models' quality, one prediction over HTTP, and what to try next."""
     _show_quality(console)
-    with server() as url, httpx.Client(base_url=url) as client:
+    with server() as (url, _), httpx.Client(base_url=url) as client:
         answer = client.post("/predict/flight_delay", json={"instances": [INSTANCE]})
         answer.raise_for_status()
     console.print("\n[bold]One prediction over HTTP[/bold], two hours before a real flight that came 24 minutes late\n")
@@ -82,8 +82,8 @@ def _show_quality(console: Console) -> None:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """A server of its own for as long as the context lasts."""
+def server() -> Iterator[tuple[str, subprocess.Popen]]:
+    """A server of its own for as long as the context lasts: its address and its process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -92,7 +92,7 @@ def server() -> Iterator[str]:
         try:
             url = f"http://127.0.0.1:{port}"
             _await_ready(server, url)
-            yield url
+            yield url, server
         finally:
             server.terminate()
 

@@ -21,6 +21,7 @@
     {%- set content = eiderdown.content_hashes(this, definition) -%}
     {%- set fingerprint = local_md5(meaning.fingerprint ~ tojson(content)) -%}
     {%- set artifact = 'artifacts/datasets/' ~ this.identifier ~ '/' ~ fingerprint ~ '.parquet' -%}
+    {%- do eiderdown.drop_unregistered_states(this.identifier) -%}
     {%- set kept = eiderdown.keep_as_parquet(this, definition.row_id, artifact) -%}
     {% call statement('comment') -%}
         {{ eiderdown.comment_on(this, {
@@ -125,6 +126,19 @@
         {%- do hashes.update({column: row[loop.index] | string}) -%}
     {%- endfor -%}
     {{ return({'row_count': row[0] | int, 'column_hashes': hashes}) }}
+{% endmacro %}
+
+
+{# Remove the files of states that a killed run wrote and no version names. A file that is needed is written anew. #}
+{% macro drop_unregistered_states(dataset) %}
+    {%- set registry = adapter.get_relation(this.database, 'registry', 'datasets') -%}
+    {%- if registry -%}
+        {%- set folder = eiderdown.home() ~ '/artifacts/datasets/' ~ dataset -%}
+        {%- do run_query(
+            "select eiderdown_keep_only(" ~ eiderdown.literal(folder) ~ ", list(artifact)) from " ~ registry
+            ~ " where dataset = " ~ eiderdown.literal(dataset) ~ " having count(*) > 0"
+        ) -%}
+    {%- endif -%}
 {% endmacro %}
 
 

@@ -46,6 +46,8 @@ ranked as (
         rank() over (partition by {{ group }} order by score)
         + (count(*) over (partition by {{ group }}, score) - 1) / 2.0 as mid_rank,
         greatest(least(score, 1 - 2.220446049250313e-16), 2.220446049250313e-16) as clipped,
+        -ln(if(target = 1, clipped, 1 - clipped)) as loss,
+        pow(score - target, 2) as squared_error,
         score >= threshold as is_predicted,
         target = 1 as is_positive
     from sliced
@@ -60,8 +62,9 @@ counted as (
         count(*) filter (is_predicted) as predicted,
         count(*) filter (is_predicted and is_positive) as hits,
         sum(mid_rank) filter (is_positive) as positive_ranks,
-        -avg(if(is_positive, ln(clipped), ln(1 - clipped))) as log_loss,
-        avg(pow(score - target, 2)) as brier
+        -- In one order, so that the same scores have the same metrics to the last bit, whichever thread met them first.
+        favg(loss order by loss) as log_loss,
+        favg(squared_error order by squared_error) as brier
     from ranked
     group by {{ group }}
 ),

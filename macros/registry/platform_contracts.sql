@@ -129,6 +129,16 @@ releases:
     models: map(varchar, integer[]) not null
     invocation_id: varchar not null
 
+event_files:
+  primary_key: [file]
+  columns:
+    file: varchar not null
+    line_count: bigint not null
+    event_count: bigint not null
+    torn_count: bigint not null
+    first_logged_at: timestamptz
+    last_logged_at: timestamptz
+
 prediction_log:
   primary_key: [event_id]
   columns:

@@ -4,7 +4,6 @@ import datetime as dt
 import fcntl
 import json
 import logging
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from ml.release.manifest import (
     ReleasedView,
     all_manifests,
     check_files,
+    current_release,
     identity,
     read_manifest,
     releases_folder,
@@ -52,46 +52,76 @@ def publish(
     folder = releases_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with _publisher_lock(folder):
-        for leftover in folder.glob(".aside-*"):
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        files.sweep(folder)
         written = files.aside(folder / "release")
-        (written / "features").mkdir(parents=True)
-        (written / "models").mkdir()
-
-        views = _write_views(session, feature_views, as_of, written)
-        named = _current_aliases(aliases)
-        models = _write_models(versions, named, {view.name: view.fingerprint for view in views}, written)
-        name = identity(as_of.isoformat(), replay, views, models, named)
-        final = folder / name
-        if _is_whole(final):
-            shutil.rmtree(written)
-        else:
-            for model in models:
-                path = written / model.file
-                check_in_child(model.name, path, model.artifact_format, model.sha256, model.signature, model.canary)
-            database = _write_database(session, views, written)
-            manifest = Manifest(
-                release=name,
-                as_of=as_of.isoformat(),
-                replay=replay,
-                views=views,
-                models=models,
-                aliases=named,
-                created_at=dt.datetime.now(dt.UTC).isoformat(),
-                database=database.name,
-                database_sha256=files.sha256(database),
-            )
-            (written / "manifest.json").write_text(manifest.to_json())
-            for path in [*written.rglob("*"), written]:
-                files.sync(path)
-            if final.exists():
-                final.rename(files.aside(folder / "damaged"))
-            files.adopt(written, final)
-        files.write_whole(folder / "current", f"{name}\n".encode())
+        try:
+            name = _write_release(session, as_of, replay, feature_views, versions, aliases, written)
+            if name != _current(folder):
+                files.write_whole(folder / "current", f"{name}\n".encode())
+        except (OSError, duckdb.IOException) as error:
+            raise ReleaseError(
+                f"{folder}: the release could not be written ({error}). Mend the disk or make room, and run dbt again; "
+                "the release before it goes on serving."
+            ) from error
+        finally:
+            files.sweep(folder)
     manifests, problems = all_manifests(folder)
     for problem in problems:
         logger.warning(problem)
     return session.from_arrow(_release_rows(manifests))
+
+
+def _write_release(
+    session: duckdb.DuckDBPyConnection,
+    as_of: dt.datetime,
+    replay: bool,
+    feature_views: duckdb.DuckDBPyRelation,
+    versions: duckdb.DuckDBPyRelation,
+    aliases: duckdb.DuckDBPyRelation,
+    written: Path,
+) -> str:
+    """Write a release aside and put it in its place, unless it is there, and whole. Returns its name."""
+    (written / "features").mkdir(parents=True)
+    (written / "models").mkdir()
+    views = _write_views(session, feature_views, as_of, written)
+    named = _current_aliases(aliases)
+    models = _write_models(versions, named, {view.name: view.fingerprint for view in views}, written)
+    name = identity(as_of.isoformat(), replay, views, models, named)
+    final = written.parent / name
+    if _is_whole(final):
+        return name
+    for model in models:
+        path = written / model.file
+        check_in_child(model.name, path, model.artifact_format, model.sha256, model.signature, model.canary)
+    database = _write_database(session, views, written)
+    manifest = Manifest(
+        release=name,
+        as_of=as_of.isoformat(),
+        replay=replay,
+        views=views,
+        models=models,
+        aliases=named,
+        created_at=dt.datetime.now(dt.UTC).isoformat(),
+        database=database.name,
+        database_sha256=files.sha256(database),
+    )
+    (written / "manifest.json").write_text(manifest.to_json())
+    for path in [*written.rglob("*"), written]:
+        if path.is_file():
+            path.chmod(0o444)
+        files.sync(path)
+    if final.exists():
+        # A damaged one: a folder cannot be renamed onto another. What is moved aside is swept.
+        final.rename(files.aside(final))
+    files.adopt(written, final)
+    return name
+
+
+def _current(folder: Path) -> str | None:
+    try:
+        return current_release(folder)
+    except ReleaseError:
+        return None
 
 
 @contextmanager

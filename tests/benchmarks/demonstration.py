@@ -50,7 +50,7 @@ def main() -> None:
         )
         for model, value in sorted(project.query(auc)):
             print(f"AUC Nov-Dec  {value:.4f}  {model}")
-        with tour.server() as url:
+        with tour.server() as (url, _):
             for count in (1, 100):
                 times = _latencies(url, [tour.INSTANCE] * count)
                 print(
