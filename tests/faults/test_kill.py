@@ -21,6 +21,7 @@ from eiderdown.demonstration import tour
 from ml.release.manifest import current_release
 from serving.app import create_app
 from serving.release import Release
+from serving.settings import Settings
 from tests.conftest import Project
 
 KILLS = int(os.environ.get("EIDERDOWN_KILLS", "12"))
@@ -125,7 +126,7 @@ def test_a_run_that_is_killed_anywhere_converges(
         project = _copy(changed, tmp_path / "trial")
         monkeypatch.setenv("EIDERDOWN_HOME", str(project.home))
         scores: dict[str, set[float]] = {}
-        with TestClient(create_app()) as client:
+        with TestClient(create_app(Settings(poll_seconds=3600))) as client:
             for _ in range(KILLS_PER_TRIAL):
                 killed += kill_once(project, chance, seconds, counter.value)
                 client.app.state.current.refresh()  # type: ignore[attr-defined]
