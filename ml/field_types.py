@@ -45,9 +45,9 @@ _ALIASES = {
     "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ",
     "DATETIME": "TIMESTAMP",
 }
-_DIGITS = re.compile(r"-?\d{1,50}(\.\d{1,50})?(e[+-]?\d{1,2})?$", re.IGNORECASE | re.ASCII)
-_DATE = re.compile(r"\d{4}-\d\d-\d\d$", re.ASCII)
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?$", re.ASCII)
+_DIGITS = re.compile(r"-?\d{1,50}(\.\d{1,50})?(e[+-]?\d{1,2})?\Z", re.IGNORECASE | re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?\Z", re.ASCII)
 _DECIMAL = re.compile(r"DECIMAL(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?$")
 
 

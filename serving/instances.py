@@ -6,6 +6,9 @@ from typing import Any
 from ml.field_types import decode
 from serving.problems import Problem
 
+MAX_CHARACTERS = 10_000
+"""The longest text of a field. Each text is written to the event log, whose lines `dbt run` must be able to read."""
+
 
 class Fields:
     """The fields that an object may have: decided once, when a release is loaded."""
@@ -37,6 +40,8 @@ class Fields:
         for name, sql_type in self.types.items():
             if value.get(name) is None and name in self._required:
                 raise Problem(422, "is required" if name not in value else "must not be null", (*location, name))
+            if isinstance(value.get(name), str) and len(value[name]) > MAX_CHARACTERS:
+                raise Problem(422, f"expected at most {MAX_CHARACTERS} characters", (*location, name))
             try:
                 row[name] = decode(value.get(name), sql_type)
             except ValueError as error:

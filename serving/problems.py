@@ -4,17 +4,59 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 
-class Problem(Exception):
-    """An answer with a 4xx or 503 status. `location` is the path in the body, such as ("instances", 3, "origin")."""
+class ProblemDetail(BaseModel):
+    """What is wrong, and the path to it in the body where there is one."""
 
-    def __init__(self, status: int, message: str, location: tuple[str | int, ...] = ()) -> None:
+    msg: str
+    loc: list[str | int] | None = None
+
+
+class ProblemAnswer(BaseModel):
+    """The body of every answer with a 4xx or 503 status."""
+
+    detail: list[ProblemDetail]
+
+
+NO_RELEASE = {503: "No release is being served yet."}
+NO_SUCH_NAME = {404: "The release has nothing of this name."}
+WRONG_BODY = {
+    400: "The body is not strict JSON, or ended early.",
+    408: "The body came too slowly.",
+    413: "The body is too long, or holds too many objects.",
+    415: "The body has a content encoding.",
+    422: "A field of the body is wrong.",
+}
+
+
+def refusals(statuses: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI of answers with these statuses: their descriptions, and one shape for all."""
+    return {
+        status: {"model": ProblemAnswer, "description": description} for status, description in sorted(statuses.items())
+    }
+
+
+_FRAMEWORK = {
+    404: "no such path; GET /openapi.json lists them",
+    405: "the path has no such method; see the header Allow",
+}
+
+
+class Problem(Exception):
+    """An answer with a 4xx or 503 status. `location` is the path in the body, such as ("instances", 3, "origin").
+
+    `closes`: the connection ends with the answer.
+    """
+
+    def __init__(self, status: int, message: str, location: tuple[str | int, ...] = (), closes: bool = False) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.location = location
+        self.headers = {"connection": "close"} if closes else None
 
 
 async def answer_problem(request: Request, problem: Exception) -> JSONResponse:
@@ -23,10 +65,11 @@ async def answer_problem(request: Request, problem: Exception) -> JSONResponse:
     detail: dict[str, Any] = {"msg": problem.message}
     if problem.location:
         detail["loc"] = ["body", *problem.location]
-    return JSONResponse({"detail": [detail]}, status_code=problem.status)
+    return JSONResponse({"detail": [detail]}, status_code=problem.status, headers=problem.headers)
 
 
 async def answer_http_exception(request: Request, error: Exception) -> JSONResponse:
     """What the framework refuses (no such path, no such method), in the same shape."""
     assert isinstance(error, HTTPException)
-    return JSONResponse({"detail": [{"msg": error.detail}]}, status_code=error.status_code, headers=error.headers)
+    message = _FRAMEWORK.get(error.status_code, error.detail)
+    return JSONResponse({"detail": [{"msg": message}]}, status_code=error.status_code, headers=error.headers)

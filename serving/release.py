@@ -27,13 +27,18 @@ class OnlineView:
         if place < 0:
             return place, "not_found"
         ttl = self.released.ttl_seconds
-        if ttl is not None and at - self.event_at(place) > dt.timedelta(seconds=ttl):
-            return place, "expired"
+        if ttl is not None:
+            event_at = self.event_at(place)
+            if event_at is None or at - event_at > dt.timedelta(seconds=ttl):
+                return place, "expired"
         return place, "present"
 
-    def event_at(self, place: int) -> dt.datetime:
-        """When the row's event was."""
-        moment: dt.datetime = self._events[place].as_py()
+    def event_at(self, place: int) -> dt.datetime | None:
+        """When the row's event was; None before the year 1, such as DuckDB's '-infinity'."""
+        try:
+            moment: dt.datetime = self._events[place].as_py()
+        except OverflowError:
+            return None
         return moment
 
 

@@ -16,6 +16,8 @@ class Settings:
     """How often the server looks for a new release."""
     max_body_bytes: int = 4 * 1024 * 1024
     """The greatest size of a request's body."""
+    max_body_seconds: float = 10.0
+    """The longest that a request's body may take to arrive."""
     max_instances: int = 1000
     """The most instances, or keys, in one request."""
 

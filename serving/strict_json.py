@@ -1,5 +1,6 @@
 """Bodies as JSON, strictly: what two parsers could read in two ways is refused."""
 
+import asyncio
 import json
 import math
 from typing import Any
@@ -9,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from serving.problems import Problem
+from serving.settings import Settings
 
 MAX_DEPTH = 16
 
@@ -24,27 +26,52 @@ def json_body(**properties: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-async def read_object(request: Request, max_bytes: int, fields: set[str]) -> dict[str, Any]:
+async def read_object(request: Request, settings: Settings, fields: set[str]) -> dict[str, Any]:
     """A request's body as a JSON object with no other fields than these.
 
-    Raises Problem: 413 past max_bytes (also where the body comes in chunks), 400 for what is not strict JSON (NaN,
-    infinities, numbers past a double, duplicate keys, lone surrogates, deep nesting), 422 for another shape.
+    Raises Problem: 413 past the greatest size (by the length that the client declares, or as the body comes), 408 for a
+    body that comes too slowly, 415 for an encoded one, 400 for what is not strict JSON (NaN, infinities, numbers past a
+    double, duplicate keys, lone surrogates, deep nesting), 422 for another shape.
     """
-    body = bytearray()
+    # A compressed body is small on the wire and boundless in memory; none is decoded.
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Problem(415, "the body has a content encoding; send it as plain JSON")
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > max_bytes:
-                raise Problem(413, f"the body is longer than {max_bytes} bytes; send fewer instances at a time")
+        async with asyncio.timeout(settings.max_body_seconds):
+            body = await _read(request, settings.max_body_bytes)
+    except TimeoutError:
+        raise Problem(
+            408, f"the body took longer than {settings.max_body_seconds} seconds; send it at once", closes=True
+        ) from None
     except ClientDisconnect:
         raise Problem(400, "the body ended early") from None
     # In a thread: a large body must not hold up other requests.
-    value = await run_in_threadpool(decode, bytes(body))
+    value = await run_in_threadpool(decode, body)
     if not isinstance(value, dict):
         raise Problem(422, f"the body must be an object with the fields {', '.join(sorted(fields))}")
     if unknown := [name for name in value if name not in fields]:
         raise Problem(422, f"{len(unknown)} unknown field(s) in the body; the fields are {', '.join(sorted(fields))}")
     return value
+
+
+async def _read(request: Request, max_bytes: int) -> bytes:
+    too_long = Problem(413, f"the body is longer than {max_bytes} bytes; send fewer instances at a time")
+    if _declared_length(request) > max_bytes:
+        raise too_long
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise too_long
+    return bytes(body)
+
+
+def _declared_length(request: Request) -> int:
+    """What Content-Length says; 0 where it says nothing that can be read, since the body is counted as it comes."""
+    try:
+        return int(request.headers.get("content-length", 0))
+    except ValueError:
+        return 0
 
 
 def decode(body: bytes) -> Any:

@@ -1,29 +1,60 @@
 """POST /features/{view}."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel
 
 from ml.field_types import encode
-from serving.problems import Problem
+from serving.problems import NO_RELEASE, NO_SUCH_NAME, WRONG_BODY, Problem, refusals
 from serving.release import OnlineView, Release
 from serving.routes.state import current_release
 from serving.strict_json import json_body, read_object
 
 router = APIRouter(tags=["features"])
 
+
+class FeatureAnswer(BaseModel):
+    """A feature's value, null unless the status is `present`."""
+
+    value: Any
+    status: Literal["present", "null", "nan", "not_found", "expired"]
+
+
+class EntityAnswer(BaseModel):
+    """One entity's stored features."""
+
+    entity: dict[str, Any]
+    event_at: str | None
+    features: dict[str, FeatureAnswer]
+
+
+class FeaturesAnswer(BaseModel):
+    """Stored features in the order of the keys."""
+
+    view: str
+    version: int
+    release: str
+    rows: list[EntityAnswer]
+
+
 BODY = json_body(
     keys={"type": "array", "minItems": 1, "items": {"type": "object"}, "description": "The entity's key columns."}
 )
 
 
-@router.post("/features/{view}", openapi_extra=BODY)
+@router.post(
+    "/features/{view}",
+    openapi_extra=BODY,
+    responses={200: {"model": FeaturesAnswer}, **refusals(NO_RELEASE | NO_SUCH_NAME | WRONG_BODY)},
+)
 async def features(view: str, request: Request) -> dict[str, Any]:
     """The stored features of entities: the latest version of a view by its name, or `<view>_v<N>`.
 
-    Each value has a status: `present`, `null`, `nan`, `not_found` (no such entity) or `expired` (older than the view's
+    Each value has a status: `present`, `null`, `nan` (not a number, infinite, or a time outside the years
+    1 to 9999), `not_found` (no such entity) or `expired` (older than the view's
     ttl at the release's time).
     """
     settings = request.app.state.settings
@@ -31,7 +62,7 @@ async def features(view: str, request: Request) -> dict[str, Any]:
     online = release.view(view)
     if online is None:
         raise Problem(404, f"no such feature view in the release; the views are {', '.join(release.views) or 'none'}")
-    body = await read_object(request, settings.max_body_bytes, {"keys"})
+    body = await read_object(request, settings, {"keys"})
     keys = online.keys.check(body.get("keys"), "keys", settings.max_instances)
     return {
         "view": online.released.view,
@@ -43,12 +74,11 @@ async def features(view: str, request: Request) -> dict[str, Any]:
 
 def _rows(release: Release, online: OnlineView, keys: list[dict[str, Any]]) -> list[dict[str, Any]]:
     now = release.now()
-    table = online.file.table
     rows = []
     for key in keys:
         place, status = online.find(tuple(key.values()), now)
         values = {
-            name: _value(table.column(name)[place].as_py() if status == "present" else None, status)
+            name: _value(online, name, place) if status == "present" else {"value": None, "status": status}
             for name in online.released.columns
         }
         rows.append(
@@ -61,9 +91,15 @@ def _rows(release: Release, online: OnlineView, keys: list[dict[str, Any]]) -> l
     return rows
 
 
-def _value(value: Any, status: str) -> dict[str, Any]:
-    if status == "present" and value is None:
+def _value(online: OnlineView, name: str, place: int) -> dict[str, Any]:
+    try:
+        value = online.file.table.column(name)[place].as_py()
+    except OverflowError:
+        value = math.nan  # DuckDB's 'infinity', or a year that neither Python nor ISO 8601 has.
+    if value is None:
         status = "null"
     elif isinstance(value, float) and not math.isfinite(value):
         status = "nan"
+    else:
+        status = "present"
     return {"value": encode(value), "status": status}

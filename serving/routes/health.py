@@ -1,21 +1,40 @@
 """GET /health/live, GET /health/ready and GET /metrics."""
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/health/live")
+class LiveAnswer(BaseModel):
+    """The process answers."""
+
+    status: Literal["live"]
+
+
+class ReadyAnswer(BaseModel):
+    """Which release is served, and what is degraded."""
+
+    status: Literal["ready", "not_ready"]
+    problems: list[str]
+    release: str | None = None
+    as_of: str | None = None
+
+
+@router.get("/health/live", responses={200: {"model": LiveAnswer}})
 async def live() -> dict[str, str]:
     """The process answers."""
     return {"status": "live"}
 
 
-@router.get("/health/ready")
+@router.get(
+    "/health/ready",
+    responses={200: {"model": ReadyAnswer}, 503: {"model": ReadyAnswer, "description": "Before the first release."}},
+)
 async def ready(request: Request) -> JSONResponse:
     """200 with the release that is served, 503 before the first. `problems` says what is degraded."""
     state = request.app.state
@@ -27,7 +46,7 @@ async def ready(request: Request) -> JSONResponse:
     return JSONResponse(answer, status_code=200 if release else 503)
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """The metrics of this process, for Prometheus."""
     return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -3,15 +3,67 @@
 from typing import Any
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel
 
-from serving.problems import Problem
+from serving.problems import NO_RELEASE, NO_SUCH_NAME, Problem, ProblemAnswer, refusals
 from serving.release import Release
 from serving.routes.state import current_release
 
 router = APIRouter(tags=["models"])
 
 
-@router.get("/models")
+class ModelSummary(BaseModel):
+    """A model of the release."""
+
+    model: str
+    versions: list[int]
+    aliases: dict[str, int]
+
+
+class ModelsAnswer(BaseModel):
+    """The models of the release, by name."""
+
+    release: str
+    models: list[ModelSummary]
+
+
+class RequestFieldAnswer(BaseModel):
+    """A field that each instance of a request has."""
+
+    name: str
+    type: str
+    required: bool
+
+
+class FeatureField(BaseModel):
+    """An input of the estimator."""
+
+    name: str
+    type: str
+
+
+class VersionAnswer(BaseModel):
+    """A version of a model."""
+
+    version: int
+    estimator: str
+    task: str
+    threshold: float
+    request: list[RequestFieldAnswer]
+    views: list[str]
+    features: list[FeatureField]
+
+
+class ModelAnswer(BaseModel):
+    """A model of the release with its versions."""
+
+    model: str
+    release: str
+    versions: list[VersionAnswer]
+    aliases: dict[str, int]
+
+
+@router.get("/models", responses={200: {"model": ModelsAnswer}, **refusals(NO_RELEASE)})
 async def models(request: Request) -> dict[str, Any]:
     """The models of the release, with their versions and aliases."""
     release = current_release(request)
@@ -19,7 +71,15 @@ async def models(request: Request) -> dict[str, Any]:
     return {"release": release.name, "models": [_model(release, name) for name in names]}
 
 
-@router.get("/models/{model}")
+# FastAPI documents a 422 that cannot be, unless there is a 4XX.
+@router.get(
+    "/models/{model}",
+    responses={
+        200: {"model": ModelAnswer},
+        "4XX": {"model": ProblemAnswer, "description": "The request is refused."},
+        **refusals(NO_RELEASE | NO_SUCH_NAME),
+    },
+)
 async def model(model: str, request: Request) -> dict[str, Any]:
     """A model of the release: for each version the fields that a request has, and the features that it uses."""
     release = current_release(request)

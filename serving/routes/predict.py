@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from serving.predictor import Prediction, Predictor
-from serving.problems import Problem
+from serving.problems import NO_RELEASE, NO_SUCH_NAME, WRONG_BODY, Problem, refusals
 from serving.release import Release
 from serving.routes.state import current_release
 from serving.strict_json import json_body, read_object
@@ -43,12 +43,16 @@ BODY = json_body(
         "items": {"type": "object"},
         "description": "Entity keys and request fields; GET /models/{model} lists them.",
     },
-    alias={"type": "string", "default": "champion"},
-    version={"type": "integer", "description": "In place of an alias."},
+    alias={"type": ["string", "null"], "default": "champion"},
+    version={"type": ["integer", "null"], "description": "In place of an alias."},
 )
 
 
-@router.post("/predict/{model}", openapi_extra=BODY, responses={200: {"model": PredictAnswer}})
+@router.post(
+    "/predict/{model}",
+    openapi_extra=BODY,
+    responses={200: {"model": PredictAnswer}, **refusals(NO_RELEASE | NO_SUCH_NAME | WRONG_BODY)},
+)
 async def predict(model: str, request: Request) -> dict[str, Any]:
     """Score instances with a model's champion, or with the alias or version named.
 
@@ -56,7 +60,7 @@ async def predict(model: str, request: Request) -> dict[str, Any]:
     """
     settings = request.app.state.settings
     release = current_release(request)
-    body = await read_object(request, settings.max_body_bytes, {"instances", "alias", "version"})
+    body = await read_object(request, settings, {"instances", "alias", "version"})
     predictor = _choose(release, model, body)
     predictions = await run_in_threadpool(
         predictor.predict, body.get("instances"), settings.max_instances, release.now()
@@ -76,14 +80,16 @@ def _choose(release: Release, model: str, body: dict[str, Any]) -> Predictor:
     known = sorted({name for name, _ in release.predictors})
     if model not in known:
         raise Problem(404, f"no such model in the release; the models are {', '.join(known) or 'none'}")
-    version = body.get("version")
+    alias, version = body.get("alias"), body.get("version")
+    if alias is not None and not isinstance(alias, str):
+        raise Problem(422, "expected a string", ("alias",))
     if version is None:
-        alias = body.get("alias", "champion")
+        alias = "champion" if alias is None else alias
         aliases = release.aliases.get(model, {})
-        if not isinstance(alias, str) or alias not in aliases:
+        if alias not in aliases:
             raise Problem(404, f"no such alias of {model}; the aliases are {', '.join(aliases) or 'none'}", ("alias",))
         version = aliases[alias]
-    elif "alias" in body:
+    elif alias is not None:
         raise Problem(422, "give an alias or a version, not both", ("version",))
     elif isinstance(version, bool) or not isinstance(version, int):
         raise Problem(422, "expected an integer", ("version",))

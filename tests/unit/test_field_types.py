@@ -67,6 +67,9 @@ def test_round_trip(data: st.DataObject, sql_type: str) -> None:
         ("2024-05-31T08:30:00.1234567Z", "TIMESTAMPTZ"),
         ("2024-05-31?08:30:00Z", "TIMESTAMPTZ"),
         ("2024-W01-1", "DATE"),
+        ("2024-05-31\n", "DATE"),
+        ("1\n", "DECIMAL(9,2)"),
+        ("infinity", "TIMESTAMPTZ"),
         ([1], "INTEGER"),
         ({}, "VARCHAR"),
     ],
@@ -75,6 +78,24 @@ def test_refused_without_echo(value: Any, sql_type: str) -> None:
     with pytest.raises(ValueError, match="expected") as error:
         decode(value, sql_type)
     assert "1388498400" not in str(error.value)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.integers(-(10**60), 10**60) | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=4,
+)
+decimals = st.from_regex(r"-?[0-9]{1,50}(\.[0-9]{1,50})?(e[+-]?[0-9]{1,2})?", fullmatch=True)
+times = st.from_regex(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9](Z|[+-][0-2][0-9]:00)?", fullmatch=True)
+
+
+@given(json_values | decimals | times, st.sampled_from([*sorted(VALUES), "FLOAT", "TIMESTAMP", "DECIMAL(38,38)"]))
+def test_any_json_value_is_decoded_or_refused(value: Any, sql_type: str) -> None:
+    try:
+        found = decode(value, sql_type)
+    except ValueError:
+        return
+    pa.array([found], arrow_type(sql_type))
 
 
 def test_a_decimal_of_full_width() -> None:
