@@ -29,6 +29,13 @@ def _request_name(request: str) -> str:
     return hashlib.sha256("\n".join([library_version("sqlglot"), code, request]).encode()).hexdigest()
 
 
+def eiderdown_changes(old: str, new: str) -> str:
+    """What ml.meaning answers. sqlglot is imported when a version is refused, not in every run."""
+    from ml.meaning import changes
+
+    return changes(old, new)
+
+
 def eiderdown_aside(final: str) -> str:
     """A path to write to before `eiderdown_adopt` puts the file at `final`."""
     return str(files.aside(Path(final)))
@@ -71,7 +78,13 @@ class Plugin(BasePlugin):
         # For tools that never close it (sqlfluff): an open connection with functions ends in a page of leak warnings.
         atexit.register(_close, weakref.ref(conn))
         text: Any = "VARCHAR"
-        functions = ((eiderdown_fingerprint, 1), (eiderdown_aside, 1), (eiderdown_adopt, 2), (eiderdown_sha256, 1))
+        functions = (
+            (eiderdown_fingerprint, 1),
+            (eiderdown_changes, 2),
+            (eiderdown_aside, 1),
+            (eiderdown_adopt, 2),
+            (eiderdown_sha256, 1),
+        )
         for function, count in functions:
             conn.create_function(function.__name__, function, [text] * count, text, side_effects=True)
         conn.create_function("eiderdown_keep_only", eiderdown_keep_only, [text, f"{text}[]"], text, side_effects=True)

@@ -42,22 +42,30 @@
 {%- endmacro %}
 
 
-{# Stop where registry.feature_views holds another meaning of the same version. #}
+{# Stop where registry.feature_views holds another meaning of the same version, and say what differs. #}
 {% macro refuse_changed_version(declaration, fingerprint) %}
     {%- set registry = adapter.get_relation(this.database, 'registry', 'feature_views') -%}
     {%- if registry -%}
         {%- set query -%}
-            select fingerprint from {{ registry }}
+            select fingerprint, canonical_sql from {{ registry }}
             where view = {{ eiderdown.literal(declaration.view) }} and version = {{ declaration.version }}
         {%- endset -%}
         {%- set rows = run_query(query).rows -%}
         {%- if rows and rows[0][0] != fingerprint.fingerprint -%}
             {%- set next = declaration.version + 1 -%}
+            {%- set recorded = eiderdown.recorded_states([this])[this.schema ~ '.' ~ this.identifier].recorded -%}
+            {%- if recorded.get('fingerprint') != rows[0][0] -%}
+                {#- The table was dropped, or built by another meaning: the registry has the SQL alone. #}
+                {%- set recorded = {'canonical': rows[0][1]} -%}
+            {%- endif -%}
+            {%- set changes = run_query(
+                "select eiderdown_changes(" ~ eiderdown.literal(tojson(recorded)) ~ ", "
+                ~ eiderdown.literal(tojson(fingerprint)) ~ ")"
+            ).rows[0][0] -%}
             {{ exceptions.raise_compiler_error(
-                "feature view " ~ declaration.view ~ " version " ~ declaration.version ~ ": its meaning has changed (its SQL, "
-                ~ "its declaration or something upstream), and the registry holds this version. Nothing was overwritten. "
-                ~ "Undo the change, or write it as " ~ declaration.view ~ "_v" ~ next ~ ".sql and add version " ~ next
-                ~ " under versions: in its YAML."
+                "feature view " ~ declaration.view ~ " version " ~ declaration.version ~ ": its meaning has changed: "
+                ~ changes ~ ". The registry holds this version, so nothing was overwritten. Undo the change, or write it as "
+                ~ declaration.view ~ "_v" ~ next ~ ".sql and add version " ~ next ~ " under versions: in its YAML."
             ) }}
         {%- endif -%}
     {%- endif -%}

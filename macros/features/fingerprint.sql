@@ -1,5 +1,6 @@
 {#
-    The fingerprint of what a SQL model means, as {fingerprint, canonical, …} in a comment on its relation.
+    The fingerprint of what a SQL model means, as {fingerprint, canonical, upstream, declaration, …} in a comment on its
+    relation.
 
     The comment is the one place that holds it: it is written in the transaction that builds the relation, and survives
     dbt's renaming. The fingerprint covers the model's own SQL in canonical form, its upstream's fingerprints (a Merkle
@@ -27,7 +28,10 @@
 {%- endmacro %}
 
 
-{# {fingerprint, canonical} of the model that is being built. declaration: more that its meaning depends on. #}
+{#
+    {fingerprint, canonical, upstream, declaration} of the model that is being built. `upstream` maps the relations that it
+    reads to their fingerprints. declaration: more that its meaning depends on.
+#}
 {% macro fingerprint(declaration) %}
     {%- set upstream = {} -%}
     {%- set nodes = [] -%}
@@ -60,7 +64,10 @@
         'declaration': declaration,
     } -%}
     {%- set answer = run_query("select eiderdown_fingerprint(" ~ eiderdown.literal(tojson(request)) ~ ")") -%}
-    {{ return(fromjson(answer.columns[0][0])) }}
+    {%- set fingerprint = fromjson(answer.columns[0][0]) -%}
+    {#- Kept to say later what has changed; the fingerprint itself does not tell. #}
+    {%- do fingerprint.update({'upstream': upstream, 'declaration': declaration}) -%}
+    {{ return(fingerprint) }}
 {% endmacro %}
 
 

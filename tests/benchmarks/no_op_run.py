@@ -51,6 +51,7 @@ def plain_twin(project: Project, folder: Path) -> Project:
         else:
             path.write_text("\n".join([*(f"-- depends_on: {{{{ {ref} }}}}" for ref in refs), "select 1 as one"]))
     configuration = yaml.safe_load((twin.folder / "dbt_project.yml").read_text())
+    del configuration["on-run-end"]
     for folder_configuration in configuration["models"]["eiderdown"].values():
         if "+materialized" in folder_configuration:
             folder_configuration["+materialized"] = "table"
