@@ -1,6 +1,7 @@
 {#
-    The fingerprint of what a SQL model means, as {fingerprint, canonical, upstream, declaration, …} in a comment on its
-    relation.
+    The fingerprint of what a SQL model means, as {fingerprint, canonical, upstream, declaration, as_of, …} in a comment on
+    its relation. `as_of`, in microseconds, is where the clock stood when the rows were made, by the oldest of the model's
+    upstream; none where the clock is not upstream. A release refuses a view that was made at another time than its own.
 
     The comment is the one place that holds it: it is written in the transaction that builds the relation, and survives
     dbt's renaming. The fingerprint covers the model's own SQL in canonical form, its upstream's fingerprints (a Merkle
@@ -10,7 +11,11 @@
 #}
 {% macro record_fingerprint() %}
     {%- if execute and model.language == 'sql' -%}
-        {{ eiderdown.comment_on(this, eiderdown.fingerprint({})) }}
+        {%- set recorded = eiderdown.fingerprint({}) -%}
+        {%- if model.name == 'clock' -%}
+            {%- do recorded.update({'as_of': run_query("select epoch_us(as_of) from " ~ this).rows[0][0] | int}) -%}
+        {%- endif -%}
+        {{ eiderdown.comment_on(this, recorded) }}
     {%- endif -%}
 {% endmacro %}
 
@@ -29,7 +34,7 @@
 
 
 {#
-    {fingerprint, canonical, upstream, declaration} of the model that is being built. `upstream` maps the relations that it
+    {fingerprint, canonical, upstream, declaration, as_of} of the model that is being built. `upstream` maps the relations that it
     reads to their fingerprints. declaration: more that its meaning depends on.
 #}
 {% macro fingerprint(declaration) %}
@@ -50,8 +55,10 @@
     {%- endfor -%}
     {%- set states = eiderdown.recorded_states(relations) -%}
     {%- set schema = {} -%}
+    {%- set moments = [] -%}
     {%- for node in nodes -%}
         {%- set state = states[node.schema ~ '.' ~ node.alias] -%}
+        {%- do moments.append(state.recorded.as_of) if state.recorded.as_of -%}
         {%- do upstream.update(
             {node.schema ~ '.' ~ node.alias: state.recorded.get('fingerprint') or node.checksum.checksum}
         ) -%}
@@ -66,7 +73,7 @@
     {%- set answer = run_query("select eiderdown_fingerprint(" ~ eiderdown.literal(tojson(request)) ~ ")") -%}
     {%- set fingerprint = fromjson(answer.columns[0][0]) -%}
     {#- Kept to say later what has changed; the fingerprint itself does not tell. #}
-    {%- do fingerprint.update({'upstream': upstream, 'declaration': declaration}) -%}
+    {%- do fingerprint.update({'upstream': upstream, 'declaration': declaration, 'as_of': moments | min if moments else none}) -%}
     {{ return(fingerprint) }}
 {% endmacro %}
 

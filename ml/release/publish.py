@@ -148,7 +148,7 @@ def _write_views(
     registered = feature_views.filter("online").select(columns).order("view, version").fetchall()
     views = []
     for view, version, relation, entity, event_at, known_at, ttl, features, fingerprint in registered:
-        _refuse_other_meaning(session, relation, fingerprint)
+        _refuse_other_state(session, relation, fingerprint, as_of)
         path = folder / "features" / f"{view}_v{version}.arrow"
         names = ", ".join([*entity, event_at, known_at, *features])
         # An aggregate in place of a window: four times as fast, and this runs at each `dbt run`.
@@ -176,15 +176,25 @@ def _write_views(
     return views
 
 
-def _refuse_other_meaning(session: duckdb.DuckDBPyConnection, relation: str, fingerprint: str) -> None:
+def _refuse_other_state(
+    session: duckdb.DuckDBPyConnection, relation: str, fingerprint: str, as_of: dt.datetime
+) -> None:
     schema, table = relation.split(".")
     comment = session.execute(
         "select comment from duckdb_tables() where database_name = current_database() and schema_name = ? and table_name = ?",
         [schema, table],
     ).fetchall()
-    if not comment or json.loads(comment[0][0] or "{}").get("fingerprint") != fingerprint:
+    recorded = json.loads(comment[0][0] or "{}") if comment else {}
+    if recorded.get("fingerprint") != fingerprint:
         raise ReleaseError(
             f"{relation}: the table was not built with the meaning that registry.feature_views holds. "
+            "Build the feature pipeline again (dbt build --selector feature_pipeline)."
+        )
+    made_at = recorded.get("as_of")
+    if made_at is not None and made_at != round(as_of.timestamp() * 1e6):
+        raise ReleaseError(
+            f"{relation}: its rows were made when the clock stood at {dt.datetime.fromtimestamp(made_at / 1e6, dt.UTC)}, and "
+            f"it stands at {as_of} now; a release holds one time. "
             "Build the feature pipeline again (dbt build --selector feature_pipeline)."
         )
 

@@ -48,7 +48,6 @@ VOLATILE = {"created_at", "since", "invocation_id"}
 
 def run_dbt(folder: Path, kill_at_operation: int | None, operations: Any) -> None:
     """`dbt run` in a child, which kills itself at a file operation under the home folder; counts them otherwise."""
-    os.setsid()
     project = Project(folder)
     changing = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree", "os.chmod", "os.truncate")
 
@@ -57,7 +56,7 @@ def run_dbt(folder: Path, kill_at_operation: int | None, operations: Any) -> Non
         if (is_write or event in changing) and str(arguments[0]).startswith(str(project.home)):
             operations.value += 1
             if operations.value == kill_at_operation:
-                os.killpg(0, signal.SIGKILL)
+                os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(count)
     project.dbt("run")
@@ -71,7 +70,7 @@ def kill_once(project: Project, chance: random.Random, seconds: float, operation
     child.start()
     child.join(None if at_operation else chance.uniform(0.1, seconds))
     if child.is_alive():
-        os.killpg(child.pid or 0, signal.SIGKILL)
+        child.kill()
         child.join()
     return child.exitcode == -signal.SIGKILL
 

@@ -50,6 +50,21 @@ def test_a_table_built_with_another_meaning_is_not_published(project: Project) -
     assert _whole(project) == release
 
 
+def test_views_of_two_times_are_not_published(project: Project) -> None:
+    """A run that failed between, or a choice of models, leaves the clock and some views ahead of others."""
+    release = _whole(project)
+    project.set_clock("2013-12-31T13:00:00Z")
+    project.dbt("run", "-s", "clock", "flights", "weather", "plane_activity")
+    refused = messages(project.dbt("run", "-s", "releases", succeeds=False))
+    assert (
+        "features.carrier_activity_v1: its rows were made when the clock stood at 2013-12-31 12:00:00+00:00" in refused
+    )
+    assert _whole(project) == release
+    project.dbt("run", "--selector", "feature_pipeline")
+    project.dbt("run", "-s", "releases")
+    assert _whole(project) != release
+
+
 def test_a_damaged_release_is_put_right_by_the_next_run(project: Project) -> None:
     release = _whole(project)
     (project.home / "releases" / release / "features" / "plane_activity_v2.arrow").write_bytes(b"torn")

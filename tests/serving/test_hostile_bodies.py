@@ -1,7 +1,6 @@
 """A real server against bodies and headers that no client library sends: quick refusals, little memory, and it serves on."""
 
 import contextlib
-import os
 import re
 import socket
 import threading
@@ -60,14 +59,8 @@ class Server:
 def server(served_home: Path) -> Iterator[Server]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("EIDERDOWN_MAX_BODY_SECONDS", str(BODY_SECONDS))
-        before = _children()
-        with tour.server() as url:
-            (process,) = _children() - before
-            yield Server(url, process)
-
-
-def _children() -> set[int]:
-    return {int(one) for one in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
+        with tour.server() as (url, process):
+            yield Server(url, process.pid)
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ KNOWN_NAMES = 'parameters = { model = "flight_delay", view = "plane_activity" }'
 
 @pytest.fixture(scope="module")
 def server(served_home: Path) -> Iterator[str]:
-    with tour.server() as url:
+    with tour.server() as (url, _):
         yield url
 
 
