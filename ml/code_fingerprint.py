@@ -6,8 +6,8 @@ import importlib
 import inspect
 import threading
 
+from ml.digest import digest
 from ml.estimators import ESTIMATORS
-from ml.fingerprint import digest
 
 _PARSING = threading.Lock()
 

@@ -6,12 +6,11 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import sqlglot
-from sqlglot import exp
 
 from ml import files
 from ml.contracts import check_table
 from ml.errors import ArtifactError, DeclarationError
+from ml.kept import kept
 from ml.signature import Expression, RequestField, ViewInput
 
 
@@ -116,8 +115,7 @@ def model_inputs(
     for expression in reversed(dataset.expressions):
         if expression.name.lower() in needed:
             expressions.insert(0, expression)
-            parsed = sqlglot.parse_one(expression.expression, read="duckdb")
-            needed |= {column.name.lower() for column in parsed.find_all(exp.Column)}
+            needed |= set(json.loads(kept("ml.expressions", "expression_columns", expression.expression)))
     stored = [feature for view in dataset.definition["views"] for feature in view["features"]]
     computed = [expression.name for expression in expressions]
     known = {name.lower() for name in [*dataset.definition["request"], dataset.definition["at"], *stored, *computed]}

@@ -1,7 +1,6 @@
 """Fingerprints of what SQL means: equal for rewrites that change nothing, different for what changes a result."""
 
 import contextlib
-import hashlib
 import json
 from typing import Any
 
@@ -9,6 +8,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer import optimize
+
+from ml.digest import digest
 
 
 def canonical_sql(sql: str, schema: dict[str, Any]) -> str:
@@ -44,11 +45,6 @@ def _list_groups(select: exp.Select) -> None:
         group.set("expressions", [key.copy() for key in keys])
         group.set("all", None)
     group.set("expressions", sorted(group.expressions, key=lambda key: key.sql(dialect="duckdb")))
-
-
-def digest(value: Any) -> str:
-    """The SHA-256, in hex, of a JSON value in canonical form (sorted keys, no spaces)."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def fingerprint(request: str) -> str:

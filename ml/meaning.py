@@ -7,7 +7,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, build_scope
 
-from ml.fingerprint import digest
+from ml.digest import digest
 
 
 def changes(old: str, new: str) -> str:

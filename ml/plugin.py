@@ -1,9 +1,7 @@
 """The one door from SQL to Python: a dbt-duckdb plugin, named in profiles.yml as `module: ml.plugin`."""
 
 import atexit
-import hashlib
 import weakref
-from importlib.metadata import version as library_version
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +9,12 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from duckdb import DuckDBPyConnection
 
 from ml import files
+from ml.kept import kept
 
 
 def eiderdown_fingerprint(request: str) -> str:
-    """What ml.fingerprint answers. Kept under the home, since each run asks for the same and sqlglot is slow to ask."""
-    kept = files.home() / "artifacts" / "fingerprints" / f"{_request_name(request)}.json"
-    if not kept.is_file():
-        from ml.fingerprint import fingerprint
-
-        files.write_whole(kept, fingerprint(request).encode())
-    return kept.read_text()
-
-
-def _request_name(request: str) -> str:
-    """Changes with what shapes the answer: the request, our code and sqlglot's version."""
-    code = files.sha256(Path(__file__).with_name("fingerprint.py"))
-    return hashlib.sha256("\n".join([library_version("sqlglot"), code, request]).encode()).hexdigest()
+    """What ml.fingerprint answers."""
+    return kept("ml.fingerprint", "fingerprint", request)
 
 
 def eiderdown_changes(old: str, new: str) -> str:

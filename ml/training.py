@@ -17,11 +17,11 @@ from ml import files
 from ml.canary import make_canary
 from ml.code_fingerprint import code_fingerprint
 from ml.datasets import DatasetVersion, dataset_version, model_inputs
+from ml.digest import digest
 from ml.errors import DeclarationError
 from ml.estimators import ESTIMATORS
 from ml.estimators.base import TrainingData
 from ml.field_types import is_numeric
-from ml.fingerprint import digest
 from ml.history import history
 from ml.matrix import to_matrix
 from ml.scorer import Scorer

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ml import files
+from ml.digest import digest
 from ml.errors import ReleaseError
-from ml.fingerprint import digest
 
 FORMAT = 1
 HASH_COLUMN = "_key_hash"

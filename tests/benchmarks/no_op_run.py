@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from eiderdown.demonstration import flights
 from tests.conftest import Project, copy_project
 
-ROUNDS = 3
+ROUNDS = 7
 KEPT_SQL = ("staging", "features", "datasets", "predictions")
 
 

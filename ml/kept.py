@@ -1,0 +1,23 @@
+"""Answers of pure functions that parse SQL, kept: each run asks for the same ones, and the parser is slow to import."""
+
+import hashlib
+import importlib
+import importlib.util
+from importlib.metadata import version
+from pathlib import Path
+
+from ml import files
+
+
+def kept(module: str, function: str, request: str) -> str:
+    """What `function` of `module`, from a text to a text, answers; asked once for a request, its code and sqlglot's version.
+
+    The answers lie under `artifacts/kept` of the home folder, which may be removed at any time.
+    """
+    spec = importlib.util.find_spec(module)
+    assert spec is not None and spec.origin is not None
+    key = "\n".join([version("sqlglot"), files.sha256(Path(spec.origin)), request])
+    answer = files.home() / "artifacts" / "kept" / function / hashlib.sha256(key.encode()).hexdigest()
+    if not answer.is_file():
+        files.write_whole(answer, getattr(importlib.import_module(module), function)(request).encode())
+    return answer.read_text()
