@@ -1,5 +1,6 @@
 """Answers of pure functions that parse SQL, kept: each run asks for the same ones, and the parser is slow to import."""
 
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -14,10 +15,16 @@ def kept(module: str, function: str, request: str) -> str:
 
     The answers lie under `artifacts/kept` of the home folder, which may be removed at any time.
     """
-    spec = importlib.util.find_spec(module)
-    assert spec is not None and spec.origin is not None
-    key = "\n".join([version("sqlglot"), files.sha256(Path(spec.origin)), request])
-    answer = files.home() / "artifacts" / "kept" / function / hashlib.sha256(key.encode()).hexdigest()
+    key = hashlib.sha256("\n".join([_code(module), request]).encode()).hexdigest()
+    answer = files.home() / "artifacts" / "kept" / function / key
     if not answer.is_file():
         files.write_whole(answer, getattr(importlib.import_module(module), function)(request).encode())
     return answer.read_text()
+
+
+@functools.cache
+def _code(module: str) -> str:
+    """Changes with the module's file and with sqlglot. Read without an import."""
+    spec = importlib.util.find_spec(module)
+    assert spec is not None and spec.origin is not None
+    return f"{version('sqlglot')} {files.sha256(Path(spec.origin))}"

@@ -103,7 +103,7 @@ def main() -> None:
     share = statistics.median(one[0][0] - one[1][0] for one in rounds)
     print(f"{'model':<34}{'platform s':>12}{'plain s':>12}")
     for name in rounds[0][0][1]:
-        pair = [statistics.median(one[side][1][name] for one in rounds) for side in (0, 1)]
+        pair = [statistics.median(one[side][1].get(name, 0) for one in rounds) for side in (0, 1)]
         print(f"{name:<34}{pair[0]:>12.2f}{pair[1]:>12.2f}")
     print(f"{'dbt run, wall clock':<34}{ours:>12.2f}{plain:>12.2f}    the platform's own share: {share:.2f} s")
 
