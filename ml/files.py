@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, under the home folder."""
 
 import hashlib
+import json
 import os
 import shutil
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 from ml.errors import ArtifactError
 
 _ASIDE = ".aside-"
+_UNREGISTERED = ".unregistered"
 
 
 def home() -> Path:
@@ -47,15 +49,31 @@ def sweep(folder: Path) -> None:
         remove(path)
 
 
-def keep_only(folder: Path, kept: Collection[str]) -> None:
-    """Remove the files of a folder but those that a table names: a run that was killed had written them.
+def note_unregistered(path: Path, table: str) -> None:
+    """Note, before a file is written, that a table is to name it: a run that is killed in between leaves an orphan."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (path.parent / _UNREGISTERED).open("a") as notes:
+        notes.write(f"\n{json.dumps([table, path.name])}")
 
-    kept: paths under the home folder. An empty one removes nothing, since the table may have been lost.
+
+def drop_unregistered(folder: Path, table: str, registered: Collection[str]) -> None:
+    """Remove the files that were noted for a table and that it does not name. No other file is touched.
+
+    registered: the paths that the table names.
     """
-    names = {Path(path).name for path in kept}
-    for path in folder.iterdir() if names and folder.is_dir() else ():
-        if path.name not in names:
-            remove(path)
+    if not (folder / _UNREGISTERED).is_file():
+        return
+    # A line without its end is of a run that was killed before it wrote the file.
+    lines = (folder / _UNREGISTERED).read_text().splitlines()
+    notes = [json.loads(line) for line in lines if line.endswith("]")]
+    names = {Path(path).name for path in registered}
+    for owner, name in notes:
+        if owner == table and name not in names:
+            (folder / name).unlink(missing_ok=True)
+    (folder / _UNREGISTERED).unlink()
+    for owner, name in notes:
+        if owner != table:
+            note_unregistered(folder / name, owner)
 
 
 def remove(path: Path) -> None:

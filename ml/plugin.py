@@ -34,9 +34,15 @@ def eiderdown_adopt(written: str, final: str) -> str:
     return files.adopt(Path(written), Path(final))
 
 
-def eiderdown_keep_only(folder: str, kept: list[str]) -> str:
-    """Remove the files of a folder that are not among those kept."""
-    files.keep_only(Path(folder), kept)
+def eiderdown_note_unregistered(path: str, table: str) -> str:
+    """Note that a table is to name a file that is about to be written."""
+    files.note_unregistered(Path(path), table)
+    return path
+
+
+def eiderdown_drop_unregistered(folder: str, table: str, registered: list[str]) -> str:
+    """Remove the files that were noted for a table and that it does not name."""
+    files.drop_unregistered(Path(folder), table, registered)
     return folder
 
 
@@ -72,7 +78,9 @@ class Plugin(BasePlugin):
             (eiderdown_aside, 1),
             (eiderdown_adopt, 2),
             (eiderdown_sha256, 1),
+            (eiderdown_note_unregistered, 2),
         )
         for function, count in functions:
             conn.create_function(function.__name__, function, [text] * count, text, side_effects=True)
-        conn.create_function("eiderdown_keep_only", eiderdown_keep_only, [text, f"{text}[]"], text, side_effects=True)
+        drop, texts = eiderdown_drop_unregistered, f"{text}[]"
+        conn.create_function(drop.__name__, drop, [text, text, texts], text, side_effects=True)

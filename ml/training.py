@@ -67,12 +67,12 @@ def train(
         ]
     )
     versions = history(session, dbt.this, "version, training_fingerprint, artifact")
-    files.keep_only(files.home() / _folder(spec), [row[2] for row in versions])
+    files.drop_unregistered(files.home() / _folder(spec), str(dbt.this), [row[2] for row in versions])
     latest = max(versions, default=(0, None, None))
     if latest[1] == training_fingerprint:
         return session.sql(f"select * from {dbt.this} limit 0")
 
-    learned = _learn(session, spec, dataset, used, views, expressions)
+    learned = _learn(session, str(dbt.this), spec, dataset, used, views, expressions)
     row = {
         "model": spec.name,
         "version": latest[0] + 1,
@@ -113,6 +113,7 @@ class _Learned:
 
 def _learn(
     session: duckdb.DuckDBPyConnection,
+    table_name: str,
     spec: ModelSpec,
     dataset: DatasetVersion,
     used: list[str],
@@ -131,6 +132,7 @@ def _learn(
     artifact, parameters = estimator.train(data, spec.parameters, spec.seed)
 
     path = f"{_folder(spec)}/{hashlib.sha256(artifact).hexdigest()}{estimator.suffix}"
+    files.note_unregistered(files.home() / path, table_name)
     sha256 = files.write_whole(files.home() / path, artifact)
     signature = Signature(
         at=definition["at"],

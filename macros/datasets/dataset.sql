@@ -21,7 +21,7 @@
     {%- set content = eiderdown.content_hashes(this, definition) -%}
     {%- set fingerprint = local_md5(meaning.fingerprint ~ tojson(content)) -%}
     {%- set artifact = 'artifacts/datasets/' ~ this.identifier ~ '/' ~ fingerprint ~ '.parquet' -%}
-    {%- do eiderdown.drop_unregistered_states(this.identifier) -%}
+    {%- do eiderdown.drop_unregistered_states(this) -%}
     {%- set kept = eiderdown.keep_as_parquet(this, definition.row_id, artifact) -%}
     {% call statement('comment') -%}
         {{ eiderdown.comment_on(this, {
@@ -130,13 +130,13 @@
 
 
 {# Remove the files of states that a killed run wrote and no version names. A file that is needed is written anew. #}
-{% macro drop_unregistered_states(dataset) %}
-    {%- set registry = adapter.get_relation(this.database, 'registry', 'datasets') -%}
+{% macro drop_unregistered_states(relation) %}
+    {%- set registry = adapter.get_relation(relation.database, 'registry', 'datasets') -%}
     {%- if registry -%}
-        {%- set folder = eiderdown.home() ~ '/artifacts/datasets/' ~ dataset -%}
+        {%- set folder = eiderdown.home() ~ '/artifacts/datasets/' ~ relation.identifier -%}
         {%- do run_query(
-            "select eiderdown_keep_only(" ~ eiderdown.literal(folder) ~ ", list(artifact)) from " ~ registry
-            ~ " where dataset = " ~ eiderdown.literal(dataset) ~ " having count(*) > 0"
+            "select eiderdown_drop_unregistered(" ~ eiderdown.literal(folder) ~ ", " ~ eiderdown.literal(relation)
+            ~ ", coalesce(list(artifact), [])) from " ~ registry ~ " where dataset = " ~ eiderdown.literal(relation.identifier)
         ) -%}
     {%- endif -%}
 {% endmacro %}
@@ -148,7 +148,10 @@
     {%- if run_query("select count(*) from glob(" ~ eiderdown.literal(final) ~ ")").rows[0][0] -%}
         {{ return(run_query("select eiderdown_sha256(" ~ eiderdown.literal(final) ~ ")").rows[0][0]) }}
     {%- endif -%}
-    {%- set aside = run_query("select eiderdown_aside(" ~ eiderdown.literal(final) ~ ")").rows[0][0] -%}
+    {%- set aside = run_query(
+        "select eiderdown_aside(eiderdown_note_unregistered(" ~ eiderdown.literal(final) ~ ", "
+        ~ eiderdown.literal(relation) ~ "))"
+    ).rows[0][0] -%}
     {%- do run_query(
         "copy (select * from " ~ relation ~ " order by " ~ row_id ~ ") to " ~ eiderdown.literal(aside) ~ " (format parquet)"
     ) -%}
