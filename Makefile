@@ -27,7 +27,7 @@ lint: .venv/dev
 	$(BIN)/sqlfluff lint models
 
 skew: .venv/dev
-	@$(BIN)/python -m tests.skew
+	@$(BIN)/python -W ignore -m tests.skew
 
 bench: .venv/dev
 	@for benchmark in tests/benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python $$benchmark || exit 1; done

@@ -7,6 +7,7 @@ differences. The SQL side shares no code with the platform: joins as an analyst 
 package.
 """
 
+import datetime as dt
 import json
 import os
 import sys
@@ -23,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 import yaml
 from fastapi.testclient import TestClient
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -317,15 +319,18 @@ def main() -> None:
         project = copy_project(Path(folder))
         flights.load(project.home / "raw", flights.DEFAULT_AS_OF)
         project.dbt("run")
+        moments = [dt.datetime.fromisoformat(moment).strftime("%d %b\n%H:%M") for moment in MOMENTS]
         table = Table(
-            "", *(moment.removesuffix(":00Z") for moment in MOMENTS), title="A dataset and a release at its moment"
+            title="A dataset and a release at its moment: ≠ counts what differs", box=box.SIMPLE_HEAD, pad_edge=False
         )
+        table.add_column(no_wrap=True)
+        for moment in moments:
+            table.add_column(moment, justify="right")
         found = list(measure(project, 2000))
         for field in fields(Differences)[1:]:
-            name = field.name.replace("_", ", ", 1) if "_" in field.name and field.name != "not_found" else field.name
             is_difference = field.name.startswith(("features_", "scores_"))
-            values = [f"{getattr(one, field.name):,}" for one in found]
-            table.add_row(f"differ: {name}" if is_difference else name.replace("_", " "), *values)
+            name = ("≠ " if is_difference else "") + field.name.replace("_", " ")
+            table.add_row(name, *(f"{getattr(one, field.name):,}" for one in found))
         Console().print(table)
         sys.exit(1 if sum(one.total for one in found) else 0)
 
