@@ -7,6 +7,7 @@ platform's own share.
 """
 
 import json
+import os
 import re
 import shutil
 import statistics
@@ -63,8 +64,7 @@ def plain_twin(project: Project, folder: Path) -> Project:
     for macros in (twin.folder / "macros").iterdir():
         if macros.is_dir() and macros.name != "tests":
             shutil.rmtree(macros)
-    sources = twin.folder / "models" / "monitoring" / "_sources.yml"
-    sources.unlink()
+    (twin.folder / "models" / "monitoring" / "_sources.yml").unlink()
     return twin
 
 
@@ -75,7 +75,7 @@ def run(project: Project) -> tuple[float, dict[str, float]]:
     done = subprocess.run(
         command,
         cwd=project.folder,
-        env={**_environment(), "EIDERDOWN_HOME": str(project.home)},
+        env={**os.environ, "EIDERDOWN_HOME": str(project.home)},
         capture_output=True,
         text=True,
     )
@@ -83,12 +83,6 @@ def run(project: Project) -> tuple[float, dict[str, float]]:
     assert done.returncode == 0, done.stdout
     results = json.loads((project.folder / "target" / "run_results.json").read_text())["results"]
     return seconds, {re.sub(r"^model\.eiderdown\.", "", one["unique_id"]): one["execution_time"] for one in results}
-
-
-def _environment() -> dict[str, str]:
-    import os
-
-    return dict(os.environ)
 
 
 def main() -> None:
