@@ -46,7 +46,7 @@ def write_whole(final: Path, content: bytes) -> str:
 def sweep(folder: Path) -> None:
     """Remove what writers that were killed left aside, at any depth. For the one writer of the folder only."""
     for path in list(folder.rglob(f"{_ASIDE}*")):
-        remove(path)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def note_unregistered(path: Path, table: str) -> None:
@@ -74,11 +74,6 @@ def drop_unregistered(folder: Path, table: str, registered: Collection[str]) -> 
     for owner, name in notes:
         if owner != table:
             note_unregistered(folder / name, owner)
-
-
-def remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it."""
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def sync(path: Path) -> None:

@@ -34,6 +34,11 @@ def eiderdown_adopt(written: str, final: str) -> str:
     return files.adopt(Path(written), Path(final))
 
 
+def eiderdown_sha256(path: str) -> str:
+    """The SHA-256 of a file, in hex."""
+    return files.sha256(Path(path))
+
+
 def eiderdown_note_unregistered(path: str, table: str) -> str:
     """Note that a table is to name a file that is about to be written."""
     files.note_unregistered(Path(path), table)
@@ -49,11 +54,6 @@ def eiderdown_drop_unregistered(folder: str, table: str, registered: list[str]) 
 def _close(conn: "weakref.ref[DuckDBPyConnection]") -> None:
     if (still_open := conn()) is not None:
         still_open.close()
-
-
-def eiderdown_sha256(path: str) -> str:
-    """The SHA-256 of a file, in hex."""
-    return files.sha256(Path(path))
 
 
 class Plugin(BasePlugin):

@@ -9,11 +9,9 @@ package.
 
 import datetime as dt
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ import duckdb
 import lightgbm
 import numpy as np
 import pyarrow as pa
+import pytest
 import yaml
 from fastapi.testclient import TestClient
 from rich import box
@@ -156,7 +155,8 @@ def _compare(project: Project, moment: str) -> Differences:
     views = _views(project)
     stored = [name for view in views.values() for name in view["features"]]
     statuses = [f"{view}_status" for view in views]
-    with _home(project):
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("EIDERDOWN_HOME", str(project.home))
         model = _released_model(project)
         used = [feature.name for feature in model.signature.features]
         names = list(dict.fromkeys([*stored, *used]))
@@ -200,16 +200,6 @@ def _compare(project: Project, moment: str) -> Differences:
 def _count(expected: list[Row], found: list[Row], names: list[str]) -> int:
     """Values that differ. Python's == on doubles, with NaN never equal: stored features hold none."""
     return sum(one[name] != other[name] for one, other in zip(expected, found, strict=True) for name in names)
-
-
-@contextmanager
-def _home(project: Project) -> Iterator[None]:
-    before = os.environ.get("EIDERDOWN_HOME")
-    os.environ["EIDERDOWN_HOME"] = str(project.home)
-    yield
-    os.environ["EIDERDOWN_HOME"] = before or ""
-    if before is None:
-        del os.environ["EIDERDOWN_HOME"]
 
 
 def _rows(project: Project, query: str) -> list[Row]:

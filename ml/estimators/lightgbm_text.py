@@ -33,9 +33,9 @@ def check_text(artifact: bytes, feature_count: int) -> None:
         header = _fields(head.splitlines()[1:])
         if head.splitlines()[0] != "tree" or header["version"] != "v4" or header["num_class"] != "1":
             raise _Wrong("the header is not that of a model with one class in version v4")
-        for name, count in (("feature_names", feature_count), ("feature_infos", feature_count)):
-            if len(header[name].split(" ")) != count or int(header["max_feature_idx"]) != count - 1:
-                raise _Wrong(f"{name}: not {count} as the signature has them")
+        for name in ("feature_names", "feature_infos"):
+            if len(header[name].split(" ")) != feature_count or int(header["max_feature_idx"]) != feature_count - 1:
+                raise _Wrong(f"{name}: not {feature_count} as the signature has them")
         start = 0
         for number, size in enumerate(map(int, header["tree_sizes"].split(" "))):
             try:
