@@ -10,14 +10,12 @@ import duckdb
 import httpx
 import typer
 import uvicorn
-from rich.console import Console
-from rich.table import Table
 
 import eiderdown
 from eiderdown.demonstration import flights, tour
+from eiderdown.output import AsJson, console, print_rows
 from ml import files
 from ml.errors import EiderdownError
-from ml.field_types import encode
 from ml.release.manifest import all_manifests, current_release, releases_folder
 from serving.settings import Settings
 
@@ -36,8 +34,6 @@ class _Commands(typer.core.TyperGroup):
 app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, help="A machine-learning platform in dbt.")
 load = typer.Typer(no_args_is_help=True, help="Put raw data under the home folder.")
 app.add_typer(load, name="load")
-console = Console()
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @load.command("flights")
@@ -118,7 +114,7 @@ def releases(as_json: AsJson = False) -> None:
         for manifest in reversed(manifests)
     ]
     columns = ["release", "is_current", "as_of", "created_at", "models"]
-    _print_rows(columns, [list(row.values()) for row in rows], as_json)
+    print_rows(columns, [list(row.values()) for row in rows], as_json)
 
 
 @app.command()
@@ -134,7 +130,7 @@ def sql(
                 f"{error}\nA release holds features.* and registry.*; the rest is in the warehouse."
             ) from None
         columns = [column[0] for column in result.description or []]
-        _print_rows(columns, [list(row) for row in result.fetchall()], as_json)
+        print_rows(columns, [list(row) for row in result.fetchall()], as_json)
 
 
 @app.command("tour")
@@ -148,23 +144,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _print_rows(columns: list[str], rows: list[list[Any]], as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps([dict(zip(columns, encode(row), strict=True)) for row in rows]))
-        return
-    table = Table()
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(_show(value) for value in row))
-    console.print(table)
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, dt.datetime):
-        return value.isoformat(sep=" ", timespec="seconds").removesuffix("+00:00")
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
