@@ -18,10 +18,20 @@ def eiderdown_fingerprint(request: str) -> str:
 
 
 def eiderdown_changes(old: str, new: str) -> str:
-    """What ml.meaning answers. sqlglot is imported when a version is refused, not in every run."""
-    from ml.meaning import changes
+    """What ml.changes answers. sqlglot is imported when a version has changed, not in every run."""
+    from ml.changes import changes
 
     return changes(old, new)
+
+
+def eiderdown_lineage(definition: str) -> str:
+    """What ml.lineage answers."""
+    return kept("ml.lineage", "lineage", definition)
+
+
+def eiderdown_expression_columns(expression: str) -> str:
+    """What ml.expressions answers."""
+    return kept("ml.expressions", "expression_columns", expression)
 
 
 def eiderdown_aside(final: str) -> str:
@@ -75,6 +85,8 @@ class Plugin(BasePlugin):
         functions = (
             (eiderdown_fingerprint, 1),
             (eiderdown_changes, 2),
+            (eiderdown_lineage, 1),
+            (eiderdown_expression_columns, 1),
             (eiderdown_aside, 1),
             (eiderdown_adopt, 2),
             (eiderdown_sha256, 1),

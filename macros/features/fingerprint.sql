@@ -1,13 +1,14 @@
 {#
-    The fingerprint of what a SQL model means, as {fingerprint, canonical, upstream, declaration, as_of, …} in a comment on
-    its relation. `as_of`, in microseconds, is where the clock stood when the rows were made, by the oldest of the model's
-    upstream; none where the clock is not upstream. A release refuses a view that was made at another time than its own.
+    What a SQL model means, as {fingerprint, canonical, definition, as_of, …} in a comment on its relation: its canonical
+    SQL, and its definition (ml/definition.py): its own SQL and that of the models upstream, down to the sources. `as_of`, in
+    microseconds, is where the clock stood when the rows were made, by the oldest of the model's upstream; none where the
+    clock is not upstream. A release refuses a view that was made at another time than its own.
 
     The comment is the one place that holds it: it is written in the transaction that builds the relation, and survives
-    dbt's renaming. The fingerprint covers the model's own SQL in canonical form, its upstream's fingerprints (a Merkle
-    tree) and `declaration`. Models without a recorded fingerprint count with the checksum of their file, sources by name.
+    dbt's renaming.
 
     As a post-hook on the SQL models that feature views read:  +post-hook: "{{ eiderdown.record_fingerprint() }}"
+    A model without it counts with the checksum of its file.
 #}
 {% macro record_fingerprint() %}
     {%- if execute and model.language == 'sql' -%}
@@ -34,47 +35,85 @@
 
 
 {#
-    {fingerprint, canonical, upstream, declaration, as_of} of the model that is being built. `upstream` maps the relations that it
-    reads to their fingerprints. declaration: more that its meaning depends on.
+    {fingerprint, canonical, definition, as_of} of the model that is being built. declaration: what its meaning depends on
+    beside the SQL.
 #}
 {% macro fingerprint(declaration) %}
-    {%- set upstream = {} -%}
-    {%- set nodes = [] -%}
+    {%- set states = eiderdown.recorded_states(eiderdown.upstream_relations(model)) -%}
+    {%- set definition = eiderdown.definition(model, states) -%}
+    {%- do definition.update({'declaration': declaration}) -%}
+    {%- set fingerprint = eiderdown.meaning_of(definition) -%}
+    {%- set moments = states.values() | map(attribute='recorded') | selectattr('as_of') | map(attribute='as_of') -%}
+    {%- do fingerprint.update({'as_of': moments | list | min or none}) -%}
+    {{ return(fingerprint) }}
+{% endmacro %}
+
+
+{# {fingerprint, canonical, definition} of a definition. #}
+{% macro meaning_of(definition) %}
+    {%- set answer = run_query("select eiderdown_fingerprint(" ~ eiderdown.literal(tojson(definition)) ~ ")") -%}
+    {%- set meaning = fromjson(answer.columns[0][0]) -%}
+    {%- do meaning.update({'definition': definition}) -%}
+    {{ return(meaning) }}
+{% endmacro %}
+
+
+{# The relations of the models, seeds and snapshots that a node reads. #}
+{% macro upstream_relations(node) %}
     {%- set relations = [] -%}
-    {%- for id in model.depends_on.nodes -%}
+    {%- for id in node.depends_on.nodes if id in graph.nodes -%}
+        {%- set read = graph.nodes[id] -%}
+        {%- do relations.append(api.Relation.create(database=read.database, schema=read.schema, identifier=read.alias)) -%}
+    {%- endfor -%}
+    {{ return(relations) }}
+{% endmacro %}
+
+
+{#
+    A compiled node's definition, {sql, reads}, as ml/definition.py has it. states: recorded_states() of what it reads. A
+    source stands under its name, wherever its files lie; a feature view is a leaf, since a version keeps its meaning.
+    `eiderdown diff` makes the same from the manifest (ml/project.py).
+#}
+{% macro definition(node, states) %}
+    {%- set home = eiderdown.home() ~ '/' -%}
+    {%- set made = {'sql': node.compiled_code, 'reads': {}} -%}
+    {%- for id in node.depends_on.nodes -%}
         {%- if id in graph.sources -%}
             {%- set source = graph.sources[id] -%}
-            {%- do upstream.update({source.source_name ~ '.' ~ source.name: 'source'}) -%}
+            {%- set name = source.source_name ~ '.' ~ source.name -%}
+            {%- do made.update({
+                'sql': made.sql.replace(source.relation_name, '"' ~ source.source_name ~ '"."' ~ source.name ~ '"')
+            }) -%}
+            {%- do made.reads.update({name: {
+                'fingerprint': source.relation_name.replace(home, ''),
+                'columns': eiderdown.declared_types(source),
+            }}) -%}
         {%- else -%}
-            {%- set node = graph.nodes[id] -%}
-            {%- do nodes.append(node) -%}
-            {%- do relations.append(
-                api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias)
-            ) -%}
+            {%- set read = graph.nodes[id] -%}
+            {%- set name = read.schema ~ '.' ~ read.alias -%}
+            {%- set state = states[name] -%}
+            {%- if state.recorded.definition and read.config.materialized != 'feature_view' -%}
+                {%- do made.reads.update({name: state.recorded.definition}) -%}
+            {%- else -%}
+                {%- do made.reads.update({name: {
+                    'fingerprint': state.recorded.fingerprint or read.checksum.checksum,
+                    'columns': eiderdown.declared_types(read) or state.columns,
+                }}) -%}
+            {%- endif -%}
         {%- endif -%}
     {%- endfor -%}
-    {%- set states = eiderdown.recorded_states(relations) -%}
-    {%- set schema = {} -%}
-    {%- set moments = [] -%}
-    {%- for node in nodes -%}
-        {%- set state = states[node.schema ~ '.' ~ node.alias] -%}
-        {%- do moments.append(state.recorded.as_of) if state.recorded.as_of -%}
-        {%- do upstream.update(
-            {node.schema ~ '.' ~ node.alias: state.recorded.get('fingerprint') or node.checksum.checksum}
-        ) -%}
-        {%- do schema.setdefault(node.schema, {}).update({node.alias: state.columns}) -%}
+    {%- do made.update({'sql': made.sql.replace(home, '')}) -%}
+    {{ return(made) }}
+{% endmacro %}
+
+
+{# {column: type} of the columns of a node or source that have a data_type in the YAML. #}
+{% macro declared_types(node) %}
+    {%- set types = {} -%}
+    {%- for column in node.columns.values() if column.data_type -%}
+        {%- do types.update({column.name: column.data_type}) -%}
     {%- endfor -%}
-    {%- set request = {
-        'sql': model.compiled_code.replace(eiderdown.home() ~ '/', ''),
-        'schema': schema,
-        'upstream': upstream,
-        'declaration': declaration,
-    } -%}
-    {%- set answer = run_query("select eiderdown_fingerprint(" ~ eiderdown.literal(tojson(request)) ~ ")") -%}
-    {%- set fingerprint = fromjson(answer.columns[0][0]) -%}
-    {#- Kept to say later what has changed; the fingerprint itself does not tell. #}
-    {%- do fingerprint.update({'upstream': upstream, 'declaration': declaration, 'as_of': moments | min if moments else none}) -%}
-    {{ return(fingerprint) }}
+    {{ return(types) }}
 {% endmacro %}
 
 

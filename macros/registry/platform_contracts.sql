@@ -10,19 +10,55 @@ feature_views:
   columns:
     view: varchar not null
     version: integer not null check (version > 0)
+    status: varchar not null check (status in ('active', 'deprecated', 'retired'))
     relation: varchar not null
     description: varchar
+    owner: varchar
+    tags: varchar[] not null
     entity: varchar[] not null
     event_at: varchar not null
     known_at: varchar not null
     ttl: interval
     online: boolean not null
     columns: map(varchar, varchar) not null
+    column_descriptions: map(varchar, varchar) not null
     fingerprint: varchar not null
     canonical_sql: varchar not null
+    definition: json not null
+    changes: json not null
+    used_by: varchar[] not null
+    row_count: bigint not null
+    entity_count: bigint not null
+    first_event_at: timestamptz
+    latest_event_at: timestamptz
+    latest_known_at: timestamptz
+    statistics: "map(varchar, struct(null_count bigint, distinct_count bigint, min varchar, max varchar, mean double)) not null"
     deprecation_date: timestamptz
     created_at: timestamptz not null
     invocation_id: varchar not null
+
+feature_lineage:
+  primary_key: [view, version, '"column"', source_relation, source_column]
+  columns:
+    view: varchar not null
+    version: integer not null
+    '"column"': varchar not null
+    source_relation: varchar not null
+    source_column: varchar not null
+    usage: varchar not null check (usage in ('value', 'condition', 'unknown'))
+    depth: integer not null
+    is_source: boolean not null
+
+feature_usage:
+  primary_key: [view, version, '"column"', kind, name, name_version]
+  columns:
+    view: varchar not null
+    version: integer not null
+    '"column"': varchar not null
+    kind: varchar not null check (kind in ('dataset', 'model'))
+    name: varchar not null
+    name_version: integer not null
+    aliases: varchar[] not null
 
 datasets:
   primary_key: [dataset, version]

@@ -85,7 +85,7 @@ def _write_release(
     (written / "models").mkdir()
     views = _write_views(session, feature_views, as_of, written)
     named = _current_aliases(aliases)
-    models = _write_models(versions, named, {view.name: view.fingerprint for view in views}, written)
+    models = _write_models(versions, named, _accepted(feature_views), written)
     name = identity(as_of.isoformat(), replay, views, models, named)
     final = written.parent / name
     if _is_whole(final):
@@ -199,6 +199,21 @@ def _refuse_other_state(
         )
 
 
+def _accepted(feature_views: duckdb.DuckDBPyRelation) -> dict[str, set[str]]:
+    """For each online view the fingerprints that a model may have been trained on: the present one, and those before it that
+    differ by added columns only."""
+    accepted = {}
+    columns = "view, version, fingerprint, cast(changes as varchar)"
+    for view, version, fingerprint, changes in feature_views.filter("online").select(columns).fetchall():
+        same = {fingerprint}
+        for change in reversed(json.loads(changes)):
+            if change["kind"] != "additive":
+                break
+            same.add(change["fingerprint_before"])
+        accepted[f"{view}_v{version}"] = same
+    return accepted
+
+
 def _current_aliases(aliases: duckdb.DuckDBPyRelation) -> dict[str, dict[str, int]]:
     named: dict[str, dict[str, int]] = {}
     for model, alias, version in aliases.select("model, alias, version").order("model, alias").fetchall():
@@ -207,7 +222,7 @@ def _current_aliases(aliases: duckdb.DuckDBPyRelation) -> dict[str, dict[str, in
 
 
 def _write_models(
-    versions: duckdb.DuckDBPyRelation, aliases: dict[str, dict[str, int]], views: dict[str, str], folder: Path
+    versions: duckdb.DuckDBPyRelation, aliases: dict[str, dict[str, int]], views: dict[str, set[str]], folder: Path
 ) -> list[ReleasedModel]:
     """Copy the artifacts of every aliased version and of each model's latest ones."""
     columns = (
@@ -224,7 +239,7 @@ def _write_models(
         others = [
             f"{view['view']}_v{view['version']}"
             for view in json.loads(signature)["views"]
-            if views.get(f"{view['view']}_v{view['version']}") != view["fingerprint"]
+            if view["fingerprint"] not in views.get(f"{view['view']}_v{view['version']}", ())
         ]
         if others and is_aliased:
             raise ReleaseError(

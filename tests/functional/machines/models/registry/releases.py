@@ -6,4 +6,6 @@ def model(dbt, session):
     feature_views = dbt.ref("feature_views")
     versions = dbt.ref("model_versions")
     aliases = dbt.ref("current_aliases")
+    dbt.ref("feature_lineage")
+    dbt.ref("feature_usage")
     return publish(session, clock, feature_views, versions, aliases)

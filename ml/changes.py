@@ -1,0 +1,88 @@
+"""What differs between two definitions of one feature view, and whether it breaks those who use it."""
+
+import json
+from typing import Any
+
+from sqlglot import exp
+
+from ml.canonical import normal_form
+from ml.definition import Definition, leaves, relation_name
+from ml.meaning import Meaning, meaning_of
+
+
+def changes(old: str, new: str) -> str:
+    """Answer of the SQL function `eiderdown_changes`: JSON {kind, what, causes}.
+
+    old, new: JSON of definitions with their declarations. `kind` is 'none', 'additive' (columns were added, and all that
+    was there means what it meant) or 'breaking'; `what` says each difference in words; `causes` names the upstream
+    relations that they come from. Both sides are brought to normal form here and now, so that a difference between
+    versions of sqlglot is none.
+    """
+    before, after = json.loads(old), json.loads(new)
+    added, broken = _declared(before.get("declaration") or {}, after.get("declaration") or {})
+    old_meaning, new_meaning = _meaning(before), _meaning(after)
+    added |= {f"column {name} added" for name in new_meaning.columns.keys() - old_meaning.columns.keys()}
+    broken |= {f"column {name} removed" for name in old_meaning.columns.keys() - new_meaning.columns.keys()}
+    common = sorted(old_meaning.columns.keys() & new_meaning.columns.keys())
+    if common:
+        # Of the columns that both have: what an added column alone needs is no difference.
+        old_meaning, new_meaning = _meaning(before, common), _meaning(after, common)
+    broken |= _changed_columns(old_meaning, new_meaning)
+    if old_meaning.rows != new_meaning.rows:
+        broken.add("which rows it has (a join, a filter, a grouping or distinct)")
+    causes = _causes(before, after)
+    if not broken and causes & (_leaves_read(before) | _leaves_read(after)):
+        broken |= {f"upstream {name}" for name in causes}
+    kind = "breaking" if broken else "additive" if added else "none"
+    return json.dumps({"kind": kind, "what": sorted(added | broken), "causes": sorted(causes)})
+
+
+def _meaning(definition: Definition, columns: list[str] | None = None) -> Meaning:
+    """The meaning of a definition, or of some of its columns."""
+    if columns is not None:
+        names = ", ".join(exp.column(name, quoted=True).sql(dialect="duckdb") for name in columns)
+        definition = {"sql": f'select {names} from "made"."made"', "reads": {"made.made": definition}}
+    return meaning_of(normal_form(definition))
+
+
+def _changed_columns(old: Meaning, new: Meaning) -> set[str]:
+    """The columns that are made otherwise; where only rows below differ, those that read them, unless that is all."""
+    changed = {name for name in old.columns if old.expressions[name] != new.expressions[name]}
+    if not changed:
+        changed = {name for name in old.columns if old.columns[name] != new.columns[name]}
+        if changed == old.columns.keys() and old.rows != new.rows:
+            return set()
+    return {f"column {name} changed" for name in changed}
+
+
+def _declared(old: dict[str, Any], new: dict[str, Any]) -> tuple[set[str], set[str]]:
+    """What the declarations differ in, {added}, {broken}; `features` maps names to types."""
+    old_features, new_features = old.get("features") or {}, new.get("features") or {}
+    added = {f"column {name} added" for name in new_features.keys() - old_features.keys()}
+    broken = {f"column {name} removed" for name in old_features.keys() - new_features.keys()}
+    broken |= {
+        f"column {name} is now {new_features[name]}, was {old_features[name]}"
+        for name in old_features.keys() & new_features.keys()
+        if old_features[name] != new_features[name]
+    }
+    other = (old.keys() | new.keys()) - {"features"}
+    broken |= {f"declared {field}" for field in other if old.get(field) != new.get(field)}
+    return added, broken
+
+
+def _causes(old: Definition, new: Definition) -> set[str]:
+    """The relations upstream that changed themselves, and not only through others."""
+    found: set[str] = set()
+    for name in old["reads"].keys() & new["reads"].keys():
+        before, after = old["reads"][name], new["reads"][name]
+        if "sql" in before and "sql" in after:
+            deeper = _causes(before, after)
+            found |= deeper or ({name} if _meaning(before) != _meaning(after) else set())
+        elif before.get("fingerprint") != after.get("fingerprint"):
+            found.add(name)
+    return found
+
+
+def _leaves_read(definition: Definition) -> set[str]:
+    """The leaves that the SQL still reads once what nothing uses is left out."""
+    return {relation_name(table) for table in normal_form(definition).find_all(exp.Table)} & leaves(definition).keys()

@@ -1,0 +1,71 @@
+"""What a SQL model is defined by: its SQL and, as a tree, that of the models that it reads, down to the leaves.
+
+As JSON, `{sql, reads: {"schema.table": …}}`; a relation that is read is such a definition again, or a leaf
+`{fingerprint, columns: {name: type}}`: a source, a feature view (whose version keeps its meaning), a Python model.
+"""
+
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+Definition = dict[str, Any]
+
+
+def parse(sql: str) -> exp.Expr:
+    """A statement of DuckDB's dialect, without the names of catalogs. Raises ValueError for what sqlglot cannot parse."""
+    try:
+        tree = sqlglot.parse_one(sql, read="duckdb")
+    except SqlglotError as error:
+        raise ValueError(f"sqlglot cannot parse the SQL: {error}") from error
+    for table in tree.find_all(exp.Table):
+        table.set("catalog", None)
+    return tree
+
+
+def expand(definition: Definition) -> exp.Expr:
+    """One statement that reads leaves alone: each SQL model stands as a subquery where its name stood.
+
+    >>> expand({"sql": "select t.a from s.t", "reads": {"s.t": {"sql": "select 1 as a", "reads": {}}}}).sql()
+    'SELECT t.a FROM (SELECT 1 AS a) AS t'
+    """
+    tree = parse(definition["sql"])
+    for table in list(tree.find_all(exp.Table)):
+        read = definition["reads"].get(relation_name(table))
+        if read and "sql" in read:
+            subquery = exp.Subquery(
+                this=expand(read), alias=exp.TableAlias(this=exp.to_identifier(table.alias_or_name))
+            )
+            if columns := table.alias_column_names:
+                subquery.args["alias"].set("columns", [exp.to_identifier(name) for name in columns])
+            subquery.set("joins", table.args.get("joins"))
+            table.replace(subquery)
+    return tree
+
+
+def leaves(definition: Definition) -> dict[str, dict[str, Any]]:
+    """The leaves under a definition by name."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, read in definition["reads"].items():
+        found |= leaves(read) if "sql" in read else {name: read}
+    return found
+
+
+def schema_of(columns: dict[str, dict[str, str]]) -> dict[str, object]:
+    """{"schema.table": {column: type}} as sqlglot takes it. Relations without known columns are left out.
+
+    >>> schema_of({"s.t": {"a": "int"}, "s.u": {}})
+    {'s': {'t': {'a': 'int'}}}
+    """
+    nested: dict[str, dict[str, dict[str, str]]] = {}
+    for name, known in columns.items():
+        if known:
+            schema, _, table = name.rpartition(".")
+            nested.setdefault(schema, {})[table] = known
+    return dict(nested)
+
+
+def relation_name(table: exp.Table) -> str:
+    """The name under which a definition knows a table: `schema.table`."""
+    return f"{table.db}.{table.name}"
