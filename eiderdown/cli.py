@@ -12,7 +12,9 @@ import typer
 import uvicorn
 
 import eiderdown
+from eiderdown.commands import features
 from eiderdown.commands.diff import diff
+from eiderdown.commands.lineage import lineage
 from eiderdown.demonstration import flights, tour
 from eiderdown.output import AsJson, console, print_rows
 from ml import files
@@ -35,7 +37,9 @@ class _Commands(typer.core.TyperGroup):
 app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, help="A machine-learning platform in dbt.")
 load = typer.Typer(no_args_is_help=True, help="Put raw data under the home folder.")
 app.add_typer(load, name="load")
+app.add_typer(features.app, name="features")
 app.command()(diff)
+app.command()(lineage)
 
 
 @load.command("flights")

@@ -20,11 +20,19 @@ def print_rows(columns: list[str], rows: list[list[Any]], as_json: bool) -> None
         typer.echo(json.dumps([dict(zip(columns, encode(row), strict=True)) for row in rows]))
         return
     table = Table()
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(_show(value) for value in row))
+    shown = [[_show(value) for value in row] for row in rows]
+    for place, column in enumerate(columns):
+        # The first column tells rows apart, so it is the last to be folded.
+        longest = max((len(row[place]) for row in shown), default=0)
+        table.add_column(column, overflow="fold", min_width=min(longest, 32) if place == 0 else None)
+    for row in shown:
+        table.add_row(*row)
     console.print(table)
+
+
+def print_records(records: list[dict[str, Any]], as_json: bool) -> None:
+    """The same for rows that know their columns' names."""
+    print_rows(list(records[0]) if records else [], [list(record.values()) for record in records], as_json)
 
 
 def _show(value: Any) -> str:
@@ -32,4 +40,6 @@ def _show(value: Any) -> str:
         return value.isoformat(sep=" ", timespec="seconds").removesuffix("+00:00")
     if isinstance(value, list):
         return ", ".join(map(str, value))
+    if value is None:
+        return ""
     return f"{value:.4f}" if isinstance(value, float) else str(value)

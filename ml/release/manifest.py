@@ -20,7 +20,7 @@ from ml import files
 from ml.digest import digest
 from ml.errors import ReleaseError
 
-FORMAT = 1
+FORMAT = 2
 HASH_COLUMN = "_key_hash"
 
 
@@ -71,6 +71,7 @@ class Manifest:
     """What a release holds. Its identity is its content: when it was made stays out of it.
 
     `replay`: the world stands still at as_of, so that is when predictions are made unless a request says otherwise.
+    `catalog`: a digest of what the registry says of the views to those who look for features, which is served as well.
     """
 
     release: str
@@ -79,6 +80,7 @@ class Manifest:
     views: list[ReleasedView]
     models: list[ReleasedModel]
     aliases: dict[str, dict[str, int]]
+    catalog: str
     created_at: str
     database: str
     database_sha256: str
@@ -94,9 +96,12 @@ def identity(
     views: list[ReleasedView],
     models: list[ReleasedModel],
     aliases: dict[str, dict[str, int]],
+    catalog: str,
 ) -> str:
     """The name of the release with this content: 16 hex digits."""
-    return digest([as_of, replay, *map(dataclasses.asdict, views), *map(dataclasses.asdict, models), aliases])[:16]
+    return digest([as_of, replay, *map(dataclasses.asdict, views), *map(dataclasses.asdict, models), aliases, catalog])[
+        :16
+    ]
 
 
 def releases_folder() -> Path:
@@ -130,7 +135,9 @@ def read_manifest(folder: Path) -> Manifest:
                 "models": [ReleasedModel(**model) for model in stored["models"]],
             }
         )
-        named = identity(manifest.as_of, manifest.replay, manifest.views, manifest.models, manifest.aliases)
+        named = identity(
+            manifest.as_of, manifest.replay, manifest.views, manifest.models, manifest.aliases, manifest.catalog
+        )
         dt.datetime.fromisoformat(manifest.as_of)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReleaseError(f"{folder}: the manifest cannot be read ({error}); restore it or publish again.") from error

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from ml import files
 from ml.canary import check_in_child
+from ml.digest import digest
 from ml.errors import ReleaseError
 from ml.release.feature_file import write_feature_file
 from ml.release.manifest import (
@@ -86,7 +87,8 @@ def _write_release(
     views = _write_views(session, feature_views, as_of, written)
     named = _current_aliases(aliases)
     models = _write_models(versions, named, _accepted(feature_views), written)
-    name = identity(as_of.isoformat(), replay, views, models, named)
+    catalog = _catalog(feature_views)
+    name = identity(as_of.isoformat(), replay, views, models, named, catalog)
     final = written.parent / name
     if _is_whole(final):
         return name
@@ -101,6 +103,7 @@ def _write_release(
         views=views,
         models=models,
         aliases=named,
+        catalog=catalog,
         created_at=dt.datetime.now(dt.UTC).isoformat(),
         database=database.name,
         database_sha256=files.sha256(database),
@@ -197,6 +200,16 @@ def _refuse_other_state(
             f"it stands at {as_of} now; a release holds one time. "
             "Build the feature pipeline again (dbt build --selector feature_pipeline)."
         )
+
+
+def _catalog(feature_views: duckdb.DuckDBPyRelation) -> str:
+    """A digest of what people read of the views, the retired ones too. What follows from the data is left out."""
+    columns = [
+        *("relation", "status", "description", "owner", "tags", "online", "columns", "column_descriptions", "used_by"),
+        *("deprecation_date", "fingerprint"),
+    ]
+    rows = feature_views.select(*columns).order("relation").fetchall()
+    return digest([[str(value) for value in row] for row in rows])
 
 
 def _accepted(feature_views: duckdb.DuckDBPyRelation) -> dict[str, set[str]]:

@@ -1,10 +1,13 @@
 """Versions keep their meaning, contracts hold for Python too, and the champion is chosen by rule."""
 
+import json
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from typer.testing import CliRunner
 
+from eiderdown.cli import app
 from serving.app import create_app
 from tests.conftest import Project, messages
 
@@ -20,15 +23,88 @@ def test_a_version_that_changes_its_meaning_stops_before_it_is_overwritten(proje
     before = project.query("select * from features.route_activity_v1 order by all")
     _edit(project, "features/route_activity_v1.sql", "interval 7 days", "interval 6 days")
     result = project.dbt("run", "-s", "route_activity+", succeeds=False)
-    assert "feature view route_activity version 1: its meaning has changed" in messages(result)
-    assert "route_activity_v2.sql" in messages(result)
+    said = messages(result)
+    assert (
+        "feature view route_activity version 1: its meaning has changed (breaking): column route_landings changed"
+        in said
+    )
+    assert "Used by the dataset flight_delay version 1, the model flight_delay version 1" in said
+    assert "write it as route_activity_v2.sql, with `- v: 2` under versions: in its YAML" in said
+    assert "eiderdown_take_changes" not in said
     assert project.query("select * from features.route_activity_v1 order by all") == before
+    flag = ("--vars", "{eiderdown_take_changes: [route_activity_v1]}")
+    assert "its meaning has changed" in messages(project.dbt("run", "-s", "route_activity", *flag, succeeds=False))
 
 
-def test_a_change_upstream_is_a_change_of_meaning(project: Project) -> None:
+def test_a_change_upstream_is_a_change_of_what_uses_it_and_of_nothing_else(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _edit(project, "staging/weather.sql", "cast(temp as double)", "cast(temp - 32 as double)")
-    result = project.dbt("run", "-s", "weather+", succeeds=False)
-    assert "feature view origin_weather version 1: its meaning has changed" in messages(result)
+    _edit(project, "staging/flights.sql", "timed.sched_dep_at, null) as cancelled_at", "null, null) as cancelled_at")
+    _edit(project, "features/carrier_activity_v1.sql", "last_hours", "some_hours")
+    monkeypatch.chdir(project.folder)
+    monkeypatch.setenv("EIDERDOWN_HOME", str(project.home))
+    before = project.query("select * from staging.weather order by all")
+    answer = CliRunner().invoke(app, ["diff", "--json"])
+    assert answer.exit_code == 1, answer.output
+    lines = {line["relation"]: line for line in json.loads(answer.stdout)}
+    assert {name: line["state"] for name, line in lines.items() if line["state"] != "unchanged"} == {
+        "features.origin_weather_v1": "breaking",
+        "datasets.flight_delay": "changed",
+    }
+    weather = lines["features.origin_weather_v1"]
+    assert (weather["what"], weather["causes"]) == (["column temperature changed"], ["staging.weather"])
+    assert weather["used_by"] == ["the dataset flight_delay version 1", "the model flight_delay version 1"]
+    assert project.query("select * from staging.weather order by all") == before
+    result = project.dbt("run", "-s", "weather+", "flights+1", succeeds=False)
+    assert messages(result).count("its meaning has changed") == 1
+    assert "feature view origin_weather version 1: its meaning has changed (breaking): column temperature" in messages(
+        result
+    )
+
+
+def test_a_breaking_change_that_nobody_uses_may_be_taken_and_is_recorded(project: Project) -> None:
+    _edit(project, "features/plane_activity_v1.sql", "interval 24 hours", "interval 36 hours")
+    said = messages(project.dbt("run", "-s", "plane_activity_v1", succeeds=False))
+    assert "Nobody uses it" in said
+    assert "dbt build --vars '{eiderdown_take_changes: [plane_activity_v1]}'" in said
+    project.dbt("run", "--vars", "{eiderdown_take_changes: [plane_activity_v1]}")
+    project.dbt("run", "--selector", "feature_pipeline")
+    [(changes,)] = project.query(
+        "select cast(changes as varchar) from registry.feature_views where view = 'plane_activity' and version = 1"
+    )
+    [change] = json.loads(changes)
+    assert change["kind"] == "breaking"
+    assert change["what"] == ["column landings_last_day changed", "column mean_arrival_delay changed"]
+    assert project.query("select max(version) from registry.model_versions") == [(1,)]
+
+
+def test_added_columns_may_be_taken_under_a_champion(project: Project) -> None:
+    _edit(
+        project,
+        "features/origin_weather_v1.sql",
+        "    wind_gust,",
+        "    wind_gust,\n    wind_gust - wind_speed as gustiness,",
+    )
+    _edit(
+        project,
+        "features/_features.yml",
+        "      - name: wind_gust\n",
+        "      - name: gustiness\n        data_type: double\n      - name: wind_gust\n",
+    )
+    _edit(project, "datasets/flight_delay_dataset.sql", "* exclude (airport,", "* exclude (gustiness, airport,")
+    _edit(
+        project, "training/_training.yml", "promote: {metric: auc, split: test}", "promote: {metric: auc, min_gain: 1}"
+    )
+    said = messages(project.dbt("run", "-s", "origin_weather", succeeds=False))
+    assert "its meaning has changed (additive): column gustiness added. Used by" in said
+    assert "or take it into this version: dbt build --vars '{eiderdown_take_changes: [origin_weather_v1]}'" in said
+    project.dbt("run", "--vars", "{eiderdown_take_changes: [origin_weather_v1]}")
+    assert project.query("select version from registry.current_aliases where model = 'flight_delay'") == [(1,)]
+    newest = "select models['flight_delay'], map_keys(views) from registry.releases order by created_at desc limit 1"
+    [(versions, views)] = project.query(newest)
+    assert versions == [1, 2]
+    assert "origin_weather_v1" in views
 
 
 def test_layout_and_comments_are_no_change(project: Project) -> None:
@@ -262,8 +338,10 @@ def test_a_view_that_left_the_project_is_served_no_more_and_stays_registered(pro
     path.write_text(text[:start] + text[text.index("  - name: origin_activity") :])
     _edit(project, "registry/feature_views.sql", "    ref('plane_activity', v=1),\n", "")
     project.dbt("run")
-    views = project.query("select version, online from registry.feature_views where view = 'plane_activity' order by 1")
-    assert views == [(1, False), (2, True)]
+    views = project.query(
+        "select version, online, status from registry.feature_views where view = 'plane_activity' order by 1"
+    )
+    assert views == [(1, False, "retired"), (2, True, "active")]
     newest = project.query("select map_keys(views) from registry.releases order by created_at desc limit 1")[0][0]
     assert "plane_activity_v1" not in newest
     assert "plane_activity_v2" in newest
