@@ -12,6 +12,7 @@ import typer
 import uvicorn
 
 import eiderdown
+from eiderdown.commands import datasets
 from eiderdown.demonstration import flights, tour
 from eiderdown.output import AsJson, console, print_rows
 from ml import files
@@ -34,6 +35,7 @@ class _Commands(typer.core.TyperGroup):
 app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, help="A machine-learning platform in dbt.")
 load = typer.Typer(no_args_is_help=True, help="Put raw data under the home folder.")
 app.add_typer(load, name="load")
+app.add_typer(datasets.app, name="datasets")
 
 
 @load.command("flights")
@@ -127,7 +129,8 @@ def sql(
             result = connection.execute(query)
         except duckdb.CatalogException as error:
             raise EiderdownError(
-                f"{error}\nA release holds features.* and registry.*; the rest is in the warehouse."
+                f"{error}\nA release holds features.* and registry.*, and beside it are the versions of datasets, "
+                "datasets.<dataset>_v<version> (`eiderdown datasets list`); the rest is in the warehouse."
             ) from None
         columns = [column[0] for column in result.description or []]
         print_rows(columns, [list(row) for row in result.fetchall()], as_json)
