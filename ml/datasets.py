@@ -191,7 +191,7 @@ def kept_versions() -> list[DatasetVersion]:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ArtifactError(
             f"{path}: no list of dataset versions ({type(error).__name__}). Build registry.datasets to write it: "
-            "dbt run --select datasets."
+            "dbt run --select registry.datasets."
         ) from error
 
 
