@@ -12,6 +12,9 @@ from ml.distribution import DistributionChange, compare_column
 from ml.field_types import canonical
 from ml.sql_text import literal, name
 
+# A join of all columns of a wide dataset would not fit in memory, and spilling it takes longer than several joins.
+COLUMNS_AT_ONCE = 8
+
 
 @dataclass(frozen=True)
 class RowChanges:
@@ -98,23 +101,27 @@ def _matched(
     session: duckdb.DuckDBPyConnection, row_id: str, as_text: bool, columns: dict[str, tuple[str, str] | None]
 ) -> tuple[RowChanges, dict[str, int]]:
     """Counts over the rows of both versions, joined by row id. columns: name to its two types where they differ."""
-    differs = {column: _differs(column, types) for column, types in columns.items()}
-    key = [
-        f"cast({side}.{name(row_id)} as varchar)" if as_text else f"{side}.{name(row_id)}" for side in ("old", "new")
-    ]
-    in_both = f"old.{name(row_id)} is not null and new.{name(row_id)} is not null"
-    counts = [
-        f"count(old.{name(row_id)})",
-        f"count(new.{name(row_id)})",
-        f"count(*) filter (old.{name(row_id)} is null)",
-        f"count(*) filter (new.{name(row_id)} is null)",
-        f"count(*) filter ({in_both} and ({' or '.join(differs.values()) or 'false'}))",
-        *(f"count(*) filter ({in_both} and {condition})" for condition in differs.values()),
-    ]
-    found = session.execute(
-        f"select {', '.join(counts)} from old_rows as old full outer join new_rows as new on {key[0]} = {key[1]}"
+    old_id, new_id = f"old.{name(row_id)}", f"new.{name(row_id)}"
+    is_same = f"cast({old_id} as varchar) = cast({new_id} as varchar)" if as_text else f"{old_id} = {new_id}"
+    of_old, of_new, added, removed = session.execute(
+        f"select count({old_id}), count({new_id}), count(*) filter ({old_id} is null), count(*) filter ({new_id} is null) "
+        f"from old_rows as old full outer join new_rows as new on {is_same}"
     ).fetchall()[0]
-    return RowChanges(*found[:5]), dict(zip(differs, found[5:], strict=True))
+    changed: dict[str, int] = {}
+    session.execute(f"create temporary table changed as select {name(row_id)} as row_id from new_rows limit 0")
+    for start in range(0, len(columns), COLUMNS_AT_ONCE):
+        batch = list(columns.items())[start : start + COLUMNS_AT_ONCE]
+        differs = [_differs(column, types) for column, types in batch]
+        session.execute(
+            f"create or replace temporary table differing as select {new_id} as row_id, [{', '.join(differs)}] as differs "
+            f"from old_rows as old inner join new_rows as new on {is_same} where {' or '.join(differs)}"
+        )
+        counts = ", ".join(f"count(*) filter (differs[{place + 1}])" for place in range(len(batch)))
+        of_batch = session.execute(f"select {counts} from differing").fetchall()[0]
+        changed |= dict(zip((column for column, _ in batch), of_batch, strict=True))
+        session.execute("insert into changed select row_id from differing")
+    changed_rows = session.execute("select count(*) from (select distinct row_id from changed)").fetchall()[0][0]
+    return RowChanges(of_old, of_new, added, removed, changed_rows), changed
 
 
 def _differs(column: str, types: tuple[str, str] | None) -> str:
