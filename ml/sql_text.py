@@ -13,7 +13,7 @@ def literal(value: object) -> str:
 def name(identifier: str) -> str:
     """A quoted SQL name.
 
-    >>> name('the "best"')
-    '"the ""best\""'
+    >>> print(name('a"b'))
+    "a""b"
     """
     return '"' + identifier.replace('"', '""') + '"'

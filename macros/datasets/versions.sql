@@ -13,9 +13,16 @@
     {%- set relation = api.Relation.create(
         database=registry.database, schema='datasets', identifier=dataset ~ '_v' ~ version, type='view'
     ) -%}
-    {#- dbt compile before the first run has no version to look for. -#}
-    {%- if not execute or (flags.WHICH == 'compile' and load_relation(registry) is none) -%}{{ return(relation) }}{%- endif -%}
-    {%- set rows = run_query("select dataset, version, artifact, artifact_sha256 from " ~ registry ~ " order by all").rows -%}
+    {%- if not execute -%}{{ return(relation) }}{%- endif -%}
+    {%- if load_relation(registry) is none -%}
+        {#- dbt compile before the first run has no version to look for. -#}
+        {%- if flags.WHICH == 'compile' -%}{{ return(relation) }}{%- endif -%}
+        {%- set rows = [] -%}
+    {%- else -%}
+        {%- set rows = run_query(
+            "select dataset, version, artifact, artifact_sha256 from " ~ registry ~ " order by all"
+        ).rows -%}
+    {%- endif -%}
     {%- set there = [] -%}
     {%- for row in rows -%}
         {%- if row[0] == dataset and row[1] == version -%}
