@@ -115,13 +115,16 @@ def _top(session: duckdb.DuckDBPyConnection, side: str) -> list[tuple[Any, int]]
 
 
 def _moments(session: duckdb.DuckDBPyConnection, side: str) -> tuple[float | None, float | None]:
-    """Mean and standard deviation of the finite values, in two passes."""
+    """Mean and standard deviation of the finite values, in two passes.
+
+    Summed in the order of the values: otherwise the last bit depends on which thread met a value first.
+    """
     return _one(
         session,
         f"with finite as (select cast(value as double) as value, {side} as times from frequencies "
         f"where isfinite(cast(value as double)) and {side} > 0), "
-        "center as (select kahan_sum(value * times) / sum(times) as mean from finite) "
-        "select any_value(mean), sqrt(kahan_sum(times * (value - mean) * (value - mean)) / nullif(sum(times) - 1, 0)) "
+        "center as (select kahan_sum(value * times order by value) / sum(times) as mean from finite) "
+        "select any_value(mean), sqrt(kahan_sum(times * (value - mean) * (value - mean) order by value) / nullif(sum(times) - 1, 0)) "
         "from finite, center",
     )
 

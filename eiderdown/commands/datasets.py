@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 import eiderdown
@@ -90,9 +91,9 @@ def diff(
     for view, (before, after) in found.views.items():
         console.print(f"feature view {view}: {_was(before)} → {_was(after)}", highlight=False)
     for path, (before, after) in found.definition.items():
-        console.print(f"{path}: {_was(before)} → {_was(after)}", highlight=False, markup=False)
+        console.print(f"{path}: {_was(before)} → {_was(after)}", highlight=False, markup=False, soft_wrap=True)
     for line in found.sql:
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -203,7 +204,7 @@ def _figure(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.5g}" if isinstance(value, float) else str(encode(value))
+    return f"{value:.5g}" if isinstance(value, float) else escape(str(encode(value)))
 
 
 def _was(value: Any) -> str:
