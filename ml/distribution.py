@@ -124,7 +124,8 @@ def _moments(session: duckdb.DuckDBPyConnection, side: str) -> tuple[float | Non
         f"with finite as (select cast(value as double) as value, {side} as times from frequencies "
         f"where isfinite(cast(value as double)) and {side} > 0), "
         "center as (select kahan_sum(value * times order by value) / sum(times) as mean from finite) "
-        "select any_value(mean), sqrt(kahan_sum(times * (value - mean) * (value - mean) order by value) / nullif(sum(times) - 1, 0)) "
+        "select any_value(mean), "
+        "sqrt(kahan_sum(times * (value - mean) * (value - mean) order by value) / nullif(sum(times) - 1, 0)) "
         "from finite, center",
     )
 
