@@ -1,23 +1,70 @@
 """The public face of the platform."""
 
+from pathlib import Path
+
 import duckdb
 
-from ml.errors import ReleaseError
+from ml.dataset_file import read_dataset_file
+from ml.datasets import DatasetVersion, find_version, kept_versions
+from ml.errors import ArtifactError, ReleaseError
 from ml.release.manifest import current_release, read_manifest, releases_folder
+from ml.sql_text import literal
 
 
 def connect(release: str | None = None) -> duckdb.DuckDBPyConnection:
-    """A read-only connection to a release, the current one if none is named: exactly what is served, for SQL.
+    """A connection for reading a release, the current one if none is named: exactly what is served, for SQL.
 
-    It works while dbt holds the warehouse. Raises ReleaseError where there is no such release.
+    Beside it lie the recorded versions of the datasets, `datasets.<dataset>_v<version>`. It works while dbt holds the
+    warehouse. Raises ReleaseError where there is no such release.
     """
     folder = releases_folder() / (release or current_release(releases_folder()))
     if not folder.is_dir():
         raise ReleaseError(
             f"there is no release {release} in {folder.parent}; `eiderdown releases` lists what is there."
         )
-    connection = duckdb.connect(str(folder / read_manifest(folder).database), read_only=True)
+    connection = duckdb.connect()
+    connection.execute(f"attach {literal(folder / read_manifest(folder).database)} as release (read_only)")
+    # Views need a database that can be written; its name is the first part of `datasets.<dataset>_v<version>`.
+    connection.execute("attach ':memory:' as datasets")
+    for version in _versions_there_are():
+        connection.execute(f'create view datasets."{version.name}" as {_rows(version)}')
+    connection.execute("use release")
     # A name that is no table of the release must not be looked for among the variables of the caller.
     connection.execute("set python_enable_replacements = false")
     connection.execute("set TimeZone = 'UTC'")
     return connection
+
+
+def dataset(name: str, version: int | None = None) -> DatasetVersion:
+    """A recorded version of a dataset, the latest if none is named; its rows are read when they are asked for.
+
+    Raises DeclarationError where there is no such dataset or version.
+    """
+    return find_version(kept_versions(), name, version)
+
+
+def datasets() -> list[DatasetVersion]:
+    """The recorded versions of every dataset, by dataset and version."""
+    return kept_versions()
+
+
+def read_dataset(file: str | Path) -> DatasetVersion:
+    """The dataset version that a file of `eiderdown datasets export` holds; needs no warehouse.
+
+    Raises ArtifactError where the file is missing, altered, or no such file.
+    """
+    return read_dataset_file(Path(file))
+
+
+def _versions_there_are() -> list[DatasetVersion]:
+    """None where registry.datasets was built by an earlier version of the platform, which wrote no list."""
+    try:
+        return kept_versions()
+    except ArtifactError:
+        return []
+
+
+def _rows(version: DatasetVersion) -> str:
+    if version.path.is_file():
+        return f"from read_parquet({literal(version.path.resolve())})"
+    return f"select error({literal(f'datasets.{version.name}: {version.path} is missing; restore it.')}) as error"

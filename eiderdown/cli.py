@@ -12,7 +12,7 @@ import typer
 import uvicorn
 
 import eiderdown
-from eiderdown.commands import features
+from eiderdown.commands import datasets, features
 from eiderdown.commands.diff import diff
 from eiderdown.commands.lineage import lineage
 from eiderdown.demonstration import flights, tour
@@ -37,6 +37,7 @@ class _Commands(typer.core.TyperGroup):
 app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, help="A machine-learning platform in dbt.")
 load = typer.Typer(no_args_is_help=True, help="Put raw data under the home folder.")
 app.add_typer(load, name="load")
+app.add_typer(datasets.app, name="datasets")
 app.add_typer(features.app, name="features")
 app.command()(diff)
 app.command()(lineage)
@@ -133,7 +134,8 @@ def sql(
             result = connection.execute(query)
         except duckdb.CatalogException as error:
             raise EiderdownError(
-                f"{error}\nA release holds features.* and registry.*; the rest is in the warehouse."
+                f"{error}\nA release holds features.* and registry.*, and beside it are the versions of datasets, "
+                "datasets.<dataset>_v<version> (`eiderdown datasets list`); the rest is in the warehouse."
             ) from None
         columns = [column[0] for column in result.description or []]
         print_rows(columns, [list(row) for row in result.fetchall()], as_json)

@@ -1,8 +1,11 @@
 """Dataset versions: what they are made of, and their rows as they were recorded."""
 
+import datetime as dt
 import json
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -13,17 +16,47 @@ from ml.errors import ArtifactError, DeclarationError
 from ml.kept import kept
 from ml.signature import Expression, RequestField, ViewInput
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 @dataclass(frozen=True)
 class DatasetVersion:
-    """A row of registry.datasets."""
+    """A row of registry.datasets.
+
+    definition: {row_id, at, columns, not_null, request, expressions, views, sql}; artifact: the Parquet file of the rows,
+    under the home folder.
+    """
 
     dataset: str
     version: int
+    fingerprint: str
+    row_count: int
     definition: dict[str, Any]
     column_hashes: dict[str, str]
     artifact: str
     artifact_sha256: str
+    created_at: dt.datetime
+
+    @property
+    def name(self) -> str:
+        """What SQL calls it behind `datasets.`, such as orders_v2."""
+        return f"{self.dataset}_v{self.version}"
+
+    @property
+    def path(self) -> Path:
+        """The Parquet file of the rows, ordered by row id."""
+        return files.home() / self.artifact
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The contract: name to SQL type."""
+        return dict(self.definition["columns"])
+
+    @property
+    def views(self) -> dict[str, int]:
+        """The feature views that it is made of, and their versions."""
+        return {view["view"]: view["version"] for view in self.definition["views"]}
 
     @property
     def request(self) -> list[RequestField]:
@@ -35,22 +68,52 @@ class DatasetVersion:
         """The request-time features."""
         return [Expression(**expression) for expression in self.definition["expressions"]]
 
-    def read(self, session: duckdb.DuckDBPyConnection, columns: list[str]) -> pa.Table:
+    def checked_path(self) -> Path:
+        """The Parquet file, if it is as it was recorded. Raises ArtifactError where it is missing or altered."""
+        if not self.path.is_file() or files.sha256(self.path) != self.artifact_sha256:
+            raise ArtifactError(
+                f"{self.path}: missing or altered; it holds version {self.version} of the dataset {self.dataset}. "
+                "Restore it, or change the dataset to record a new version."
+            )
+        return self.path
+
+    def read(self, session: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> pa.Table:
         """Columns of the version's rows, ordered by row id, checked against the contract.
 
         Raises ArtifactError where the file is missing or altered, ContractError where the rows are not as declared.
         """
-        path = files.home() / self.artifact
-        if not path.is_file() or files.sha256(path) != self.artifact_sha256:
-            raise ArtifactError(
-                f"{path}: missing or altered; it holds version {self.version} of the dataset {self.dataset}. "
-                "Restore it, or change the dataset to record a new version."
-            )
+        path = self.checked_path()
         names = ", ".join(f'"{column}"' for column in columns)
         query = f'select {names} from read_parquet(?) order by "{self.definition["row_id"]}"'
         return self._check(session.sql(query, params=[str(path)]).to_arrow_table(), columns)
 
-    def read_again(self, session: duckdb.DuckDBPyConnection, columns: list[str], rows: pa.Table) -> pa.Table:
+    def to_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows, ordered by row id: some columns, or all of the contract.
+
+        Raises DeclarationError where a column is not of the dataset, and what `read` raises.
+        """
+        if unknown := [column for column in columns or [] if column not in self.columns]:
+            raise DeclarationError(
+                f"version {self.version} of the dataset {self.dataset} has no column {', '.join(unknown)}. "
+                f"Did you mean one of {', '.join(self.columns)}?"
+            )
+        with in_memory() as session:
+            return self.read(session, list(self.columns) if columns is None else columns)
+
+    def to_pandas(self, columns: Sequence[str] | None = None) -> "pd.DataFrame":
+        """`to_arrow` as a frame of Arrow-backed columns, in which no value becomes a float."""
+        import pandas as pd
+
+        return self.to_arrow(columns).to_pandas(types_mapper=pd.ArrowDtype)
+
+    def relation(self) -> duckdb.DuckDBPyRelation:
+        """The rows for SQL, read when the relation is; larger than memory as they may be.
+
+        Raises ArtifactError where the file is missing or altered now.
+        """
+        return in_memory().read_parquet(str(self.checked_path()))
+
+    def read_again(self, session: duckdb.DuckDBPyConnection, columns: Sequence[str], rows: pa.Table) -> pa.Table:
         """The version's definition over the warehouse of today: columns for other rows than it was recorded with.
 
         rows: a table with the row ids that are asked for, in their order. Raises DeclarationError where the definition
@@ -77,7 +140,7 @@ class DatasetVersion:
             )
         return self._check(table, columns)
 
-    def _check(self, table: pa.Table, columns: list[str]) -> pa.Table:
+    def _check(self, table: pa.Table, columns: Sequence[str]) -> pa.Table:
         return check_table(
             table,
             f"datasets.{self.dataset}",
@@ -87,19 +150,56 @@ class DatasetVersion:
 
 
 def dataset_version(datasets: duckdb.DuckDBPyRelation, dataset: str, version: int | None = None) -> DatasetVersion:
-    """A recorded version of a dataset, the latest if none is named. Raises DeclarationError where there is none."""
-    rows = datasets.select(
-        "dataset, version, cast(definition as varchar), column_hashes, artifact, artifact_sha256"
-    ).fetchall()
-    found = [row for row in rows if row[0] == dataset and version in (None, row[1])]
-    if not found:
-        known = ", ".join(sorted({row[0] for row in rows})) or "none"
+    """A recorded version of a dataset, the latest if none is named. Raises DeclarationError where there is none.
+
+    datasets: registry.datasets.
+    """
+    names = [field.name for field in fields(DatasetVersion)]
+    selected = [f"cast({name} as varchar)" if name == "definition" else name for name in names]
+    rows = [dict(zip(names, row, strict=True)) for row in datasets.select(", ".join(selected)).fetchall()]
+    versions = [DatasetVersion(**row | {"definition": json.loads(row["definition"])}) for row in rows]
+    return find_version(versions, dataset, version)
+
+
+def find_version(versions: Sequence[DatasetVersion], dataset: str, version: int | None = None) -> DatasetVersion:
+    """The version of a dataset with a number, the latest if none is named. Raises DeclarationError where there is none."""
+    of_dataset = {found.version: found for found in versions if found.dataset == dataset}
+    if not of_dataset:
+        known = ", ".join(sorted({found.dataset for found in versions})) or "none"
         raise DeclarationError(
-            f"the dataset '{dataset}' has no version {version or 'yet'} in registry.datasets (datasets there: {known}). "
+            f"the dataset '{dataset}' has no version yet in registry.datasets (datasets there: {known}). "
             "Check the name, or build the dataset and registry.datasets first."
         )
-    name, number, definition, hashes, artifact, digest = max(found, key=lambda row: row[1])
-    return DatasetVersion(name, number, json.loads(definition), hashes, artifact, digest)
+    number = max(of_dataset) if version is None else version
+    if number not in of_dataset:
+        raise DeclarationError(
+            f"the dataset '{dataset}' has no version {number} in registry.datasets. "
+            f"Did you mean one of {', '.join(map(str, sorted(of_dataset)))}?"
+        )
+    return of_dataset[number]
+
+
+def kept_versions() -> list[DatasetVersion]:
+    """The recorded versions of every dataset, by dataset and number: registry.datasets, without opening the warehouse.
+
+    Raises ArtifactError where the file that a build of registry.datasets writes is missing or cannot be read.
+    """
+    path = files.home() / "artifacts" / "datasets" / "versions.json"
+    try:
+        rows = json.loads(path.read_text())
+        return [DatasetVersion(**row | {"created_at": dt.datetime.fromisoformat(row["created_at"])}) for row in rows]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ArtifactError(
+            f"{path}: no list of dataset versions ({type(error).__name__}). Build registry.datasets to write it: "
+            "dbt run --select registry.datasets."
+        ) from error
+
+
+def in_memory() -> duckdb.DuckDBPyConnection:
+    """A DuckDB of its own, in memory, whose times are UTC."""
+    session = duckdb.connect()
+    session.execute("set TimeZone = 'UTC'")
+    return session
 
 
 def model_inputs(

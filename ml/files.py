@@ -43,6 +43,12 @@ def write_whole(final: Path, content: bytes) -> str:
     return adopt(written, final)
 
 
+def write_changed(final: Path, content: bytes) -> None:
+    """`write_whole`, where the file does not hold the content already."""
+    if not final.is_file() or final.read_bytes() != content:
+        write_whole(final, content)
+
+
 def sweep(folder: Path) -> None:
     """Remove what writers that were killed left aside, at any depth. For the one writer of the folder only."""
     for path in list(folder.rglob(f"{_ASIDE}*")):

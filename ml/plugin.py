@@ -49,6 +49,17 @@ def eiderdown_sha256(path: str) -> str:
     return files.sha256(Path(path))
 
 
+def eiderdown_find(path: str) -> str:
+    """The absolute path of a file, empty where there is none."""
+    return str(Path(path).resolve()) if Path(path).is_file() else ""
+
+
+def eiderdown_keep_text(path: str, text: str) -> str:
+    """Write a text file, whole or not at all, where it differs from what is there."""
+    files.write_changed(Path(path), text.encode())
+    return path
+
+
 def eiderdown_note_unregistered(path: str, table: str) -> str:
     """Note that a table is to name a file that is about to be written."""
     files.note_unregistered(Path(path), table)
@@ -90,6 +101,8 @@ class Plugin(BasePlugin):
             (eiderdown_aside, 1),
             (eiderdown_adopt, 2),
             (eiderdown_sha256, 1),
+            (eiderdown_find, 1),
+            (eiderdown_keep_text, 2),
             (eiderdown_note_unregistered, 2),
         )
         for function, count in functions:

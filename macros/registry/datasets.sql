@@ -9,6 +9,7 @@
 {%- endmacro %}
 
 {% macro default__datasets(datasets) -%}
+{{- config(post_hook=after_commit("{{ eiderdown.show_dataset_versions() }}")) -}}
 {%- if not execute -%}{{ return('select 1') }}{%- endif -%}
 {%- do eiderdown.refuse_left_out('dataset', datasets) -%}
 {%- set states = eiderdown.recorded_states(datasets) -%}

@@ -61,6 +61,7 @@ def materialize(relation, session):
     {%- endcall %}
     {{ run_hooks(post_hooks) }}
     {%- do adapter.commit() -%}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
 
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
