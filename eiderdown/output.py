@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ml.field_types import encode
@@ -26,7 +27,7 @@ def print_rows(columns: list[str], rows: list[list[Any]], as_json: bool) -> None
         longest = max((len(row[place]) for row in shown), default=0)
         table.add_column(column, overflow="fold", min_width=min(longest, 32) if place == 0 else None)
     for row in shown:
-        table.add_row(*row)
+        table.add_row(*(escape(value) for value in row))
     console.print(table)
 
 
