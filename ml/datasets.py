@@ -46,7 +46,9 @@ class DatasetVersion:
                 f"{path}: missing or altered; it holds version {self.version} of the dataset {self.dataset}. "
                 "Restore it, or change the dataset to record a new version."
             )
-        names = ", ".join(f'"{column}"' for column in columns)
+        # Parquet knows no fixed sizes: FLOAT[3] comes back as FLOAT[].
+        types = self.definition["columns"]
+        names = ", ".join(f'cast("{column}" as {types[column]}) as "{column}"' for column in columns)
         query = f'select {names} from read_parquet(?) order by "{self.definition["row_id"]}"'
         return self._check(session.sql(query, params=[str(path)]).to_arrow_table(), columns)
 
