@@ -12,6 +12,7 @@ import typer
 import uvicorn
 
 import eiderdown
+from eiderdown.commands.contract import contract
 from eiderdown.demonstration import flights, tour
 from eiderdown.output import AsJson, console, print_rows
 from ml import files
@@ -34,6 +35,7 @@ class _Commands(typer.core.TyperGroup):
 app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, help="A machine-learning platform in dbt.")
 load = typer.Typer(no_args_is_help=True, help="Put raw data under the home folder.")
 app.add_typer(load, name="load")
+app.add_typer(contract, name="contract")
 
 
 @load.command("flights")
