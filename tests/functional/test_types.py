@@ -333,7 +333,7 @@ def refused(typed: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     return {node.node.name: node.message for node in result.result}
 
 
-@pytest.mark.parametrize(("place", "kind"), enumerate(REFUSED))
+@pytest.mark.parametrize(("place", "kind"), list(enumerate(REFUSED)))
 def test_other_types_are_refused(refused: dict[str, str], place: int, kind: str) -> None:
     message = refused[f"odd_{place}"]
     for part in (f"odd_{place}_v1", "'odd'", str(duckdb.dtype(kind)), "not carried", REFUSED[kind], *CARRIED):

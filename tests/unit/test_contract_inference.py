@@ -52,7 +52,7 @@ def _read_back(connection: duckdb.DuckDBPyConnection, contract: Contract) -> dic
     return yaml.safe_load("models:\n" + to_yaml(as_model(connection, contract, "orders")))["models"][0]
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.data())
 def test_the_rows_keep_what_is_proposed(data: st.DataObject) -> None:
     with duckdb.connect() as connection:
