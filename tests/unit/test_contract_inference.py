@@ -65,9 +65,9 @@ def test_the_rows_keep_what_is_proposed(data: st.DataObject) -> None:
             f"create table given ({', '.join(f'{quote(n)} {k}' for n, k in zip(names, kinds, strict=True))})"
         )
         if rows:
-            connection.executemany(
-                f"insert into given values ({', '.join('?' * len(kinds))})", [list(row) for row in rows * copies]
-            )
+            places = ", ".join([f"({', '.join('?' * len(kinds))})"] * len(rows))
+            connection.execute(f"insert into given values {places}", [value for row in rows for value in row])
+            connection.execute(f"insert into given select given.* from given, range({copies - 1})")
         model = _read_back(connection, infer(connection, "given"))
         _create(connection, model)
         connection.execute("insert into contracted select * from given")
