@@ -7,8 +7,8 @@ import duckdb
 from ml.dataset_file import read_dataset_file
 from ml.datasets import DatasetVersion, find_version, kept_versions
 from ml.errors import ArtifactError, ReleaseError
+from ml.quoting import literal
 from ml.release.manifest import current_release, read_manifest, releases_folder
-from ml.sql_text import literal
 
 
 def connect(release: str | None = None) -> duckdb.DuckDBPyConnection:
@@ -66,5 +66,5 @@ def _versions_there_are() -> list[DatasetVersion]:
 
 def _rows(version: DatasetVersion) -> str:
     if version.path.is_file():
-        return f"from read_parquet({literal(version.path.resolve())})"
+        return version.select(version.path.resolve())
     return f"select error({literal(f'datasets.{version.name}: {version.path} is missing; restore it.')}) as error"

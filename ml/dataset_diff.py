@@ -10,7 +10,7 @@ import duckdb
 from ml.datasets import DatasetVersion, in_memory
 from ml.distribution import DistributionChange, compare_column
 from ml.field_types import canonical
-from ml.sql_text import literal, name
+from ml.quoting import literal, quote
 
 # A join of all columns of a wide dataset would not fit in memory, and spilling it takes longer than several joins.
 COLUMNS_AT_ONCE = 8
@@ -101,14 +101,14 @@ def _matched(
     session: duckdb.DuckDBPyConnection, row_id: str, as_text: bool, columns: dict[str, tuple[str, str] | None]
 ) -> tuple[RowChanges, dict[str, int]]:
     """Counts over the rows of both versions, joined by row id. columns: name to its two types where they differ."""
-    old_id, new_id = f"old.{name(row_id)}", f"new.{name(row_id)}"
+    old_id, new_id = f"old.{quote(row_id)}", f"new.{quote(row_id)}"
     is_same = f"cast({old_id} as varchar) = cast({new_id} as varchar)" if as_text else f"{old_id} = {new_id}"
     of_old, of_new, added, removed = session.execute(
         f"select count({old_id}), count({new_id}), count(*) filter ({old_id} is null), count(*) filter ({new_id} is null) "
         f"from old_rows as old full outer join new_rows as new on {is_same}"
     ).fetchall()[0]
     changed: dict[str, int] = {}
-    session.execute(f"create temporary table changed as select {name(row_id)} as row_id from new_rows limit 0")
+    session.execute(f"create temporary table changed as select {quote(row_id)} as row_id from new_rows limit 0")
     for start in range(0, len(columns), COLUMNS_AT_ONCE):
         batch = list(columns.items())[start : start + COLUMNS_AT_ONCE]
         differs = [_differs(column, types) for column, types in batch]
@@ -125,7 +125,7 @@ def _matched(
 
 
 def _differs(column: str, types: tuple[str, str] | None) -> str:
-    old, new = f"old.{name(column)}", f"new.{name(column)}"
+    old, new = f"old.{quote(column)}", f"new.{quote(column)}"
     if types is None:
         return f"{old} is distinct from {new}"
     return f"(try_cast({old} as {types[1]}) is distinct from {new} or try_cast({new} as {types[0]}) is distinct from {old})"

@@ -10,7 +10,7 @@ from pathlib import Path
 from ml import files
 from ml.datasets import DatasetVersion, in_memory
 from ml.errors import ArtifactError, DeclarationError
-from ml.sql_text import literal
+from ml.quoting import literal
 
 _MAGIC = b"PAR1"
 _UNSET = f"sha256:{'0' * 64}"

@@ -14,6 +14,7 @@ from ml import files
 from ml.contracts import check_table
 from ml.errors import ArtifactError, DeclarationError
 from ml.kept import kept
+from ml.quoting import literal, quote
 from ml.signature import Expression, RequestField, ViewInput
 
 if TYPE_CHECKING:
@@ -82,10 +83,15 @@ class DatasetVersion:
 
         Raises ArtifactError where the file is missing or altered, ContractError where the rows are not as declared.
         """
-        path = self.checked_path()
-        names = ", ".join(f'"{column}"' for column in columns)
-        query = f'select {names} from read_parquet(?) order by "{self.definition["row_id"]}"'
-        return self._check(session.sql(query, params=[str(path)]).to_arrow_table(), columns)
+        query = f"{self.select(self.checked_path(), columns)} order by {quote(self.definition['row_id'])}"
+        return self._check(session.sql(query).to_arrow_table(), columns)
+
+    def select(self, path: Path, columns: Sequence[str] | None = None) -> str:
+        """SQL that reads columns, or all, of the version's file at a path, with the types of the contract."""
+        # Parquet knows no fixed sizes: FLOAT[3] comes back as FLOAT[].
+        names = self.columns if columns is None else columns
+        typed = ", ".join(f"cast({quote(name)} as {self.columns[name]}) as {quote(name)}" for name in names)
+        return f"select {typed} from read_parquet({literal(path)})"
 
     def to_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows, ordered by row id: some columns, or all of the contract.
@@ -111,7 +117,7 @@ class DatasetVersion:
 
         Raises ArtifactError where the file is missing or altered now.
         """
-        return in_memory().read_parquet(str(self.checked_path()))
+        return in_memory().sql(self.select(self.checked_path()))
 
     def read_again(self, session: duckdb.DuckDBPyConnection, columns: Sequence[str], rows: pa.Table) -> pa.Table:
         """The version's definition over the warehouse of today: columns for other rows than it was recorded with.

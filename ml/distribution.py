@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from ml.field_types import canonical, is_numeric
-from ml.sql_text import name
+from ml.quoting import quote
 
 QUANTILES = (5, 25, 50, 75, 95)
 TOP_VALUES = 5
@@ -61,12 +61,12 @@ def compare_column(
     is_number = all(_is_number(sql_type) for sql_type in types)
     is_ordered = is_number or (canonical(types[0]) == canonical(types[1]) and canonical(types[0]) in _TIMES)
     as_text = canonical(types[0]) != canonical(types[1]) and not is_number
-    value = f"cast({name(column)} as varchar)" if as_text else name(column)
+    value = f"cast({quote(column)} as varchar)" if as_text else quote(column)
     session.execute(
         "create or replace temporary table frequencies as "
         "select value, count(*) filter (not is_new) as old, count(*) filter (is_new) as new "
-        f"from (select {value} as value, false as is_new from {name(old)} "
-        f"union all select {value}, true from {name(new)}) group by value"
+        f"from (select {value} as value, false as is_new from {quote(old)} "
+        f"union all select {value}, true from {quote(new)}) group by value"
     )
     counts = _counts(session)
     if not is_ordered:

@@ -1,12 +1,20 @@
-"""Values between JSON, Python and DuckDB: each type of a contract has one reading, and nothing is rounded on the way."""
+"""Values between JSON, Python and DuckDB: each type of a contract has one reading, and nothing is rounded on the way.
+
+The types that are carried: the scalars below, DECIMAL, and LIST, ARRAY and STRUCT of carried types. All others lose something
+in Arrow or Parquet (HUGEINT becomes a double, ENUM a text, TIMESTAMP_S another type) or have no plain form in JSON.
+"""
 
 import datetime as dt
 import decimal
+import functools
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from duckdb.sqltypes import DuckDBPyType
 
 _INTEGERS = {
     "TINYINT": (pa.int8(), -(2**7), 2**7 - 1),
@@ -25,61 +33,110 @@ _SIMPLE = {
     "FLOAT": pa.float32(),
     "DATE": pa.date32(),
     "TIMESTAMP": pa.timestamp("us"),
-    "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
+    "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", tz="UTC"),
 }
-_ALIASES = {
-    "INT": "INTEGER",
-    "INT1": "TINYINT",
-    "INT2": "SMALLINT",
-    "INT4": "INTEGER",
-    "INT8": "BIGINT",
-    "LONG": "BIGINT",
-    "SHORT": "SMALLINT",
-    "TEXT": "VARCHAR",
-    "STRING": "VARCHAR",
-    "BOOL": "BOOLEAN",
-    "FLOAT8": "DOUBLE",
-    "FLOAT4": "FLOAT",
-    "REAL": "FLOAT",
-    "NUMERIC": "DECIMAL",
-    "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ",
-    "DATETIME": "TIMESTAMP",
+CARRIED = (*_INTEGERS, *_SIMPLE, "DECIMAL", "LIST", "ARRAY", "STRUCT")
+"""The types that arrive unchanged in datasets, releases and HTTP answers, as DuckDB names them."""
+
+_INSTEAD = {
+    "HUGEINT": "DECIMAL(38,0)",
+    "UHUGEINT": "DECIMAL(38,0)",
+    "TIMESTAMP_S": "TIMESTAMP",
+    "TIMESTAMP_MS": "TIMESTAMP",
+    "TIMESTAMP_NS": "TIMESTAMP",
+    "TIMESTAMPTZ_NS": "TIMESTAMP WITH TIME ZONE",
+    "INTERVAL": "BIGINT, a count of microseconds",
+    "MAP": "a list of STRUCT(key, value), with map_entries(...)",
+    "UNION": "a STRUCT with a field for each member",
+    "TUPLE": "a STRUCT, whose fields have names",
 }
 _DIGITS = re.compile(r"-?\d{1,50}(\.\d{1,50})?(e[+-]?\d{1,2})?\Z", re.IGNORECASE | re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?\Z", re.ASCII)
-_DECIMAL = re.compile(r"DECIMAL(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?$")
+_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)\Z")
 
 
+@functools.cache
 def canonical(sql_type: str) -> str:
-    """A SQL type under one spelling: `timestamp with time zone` is TIMESTAMPTZ, `numeric(9,2)` is DECIMAL(9,2)."""
-    name = " ".join(sql_type.upper().split())
-    head, bracket, tail = name.partition("(")
-    return _ALIASES.get(head.strip(), head.strip()) + bracket + tail
+    """A SQL type as DuckDB names it: `timestamptz` is TIMESTAMP WITH TIME ZONE, `int[]` is INTEGER[].
+
+    Raises TypeError for what is no type of DuckDB.
+    """
+    plain = sql_type.upper()
+    return plain if plain in _INTEGERS or plain in _SIMPLE else str(_parse(sql_type))
 
 
+def _parse(sql_type: str) -> "DuckDBPyType":
+    """What DuckDB's own parser makes of a type."""
+    import duckdb  # Where it is used: a process that only scores reads canonical names.
+
+    try:
+        return duckdb.dtype(sql_type)
+    except duckdb.Error as error:
+        said = str(error).splitlines()[0]
+        raise TypeError(f"{sql_type} is no type ({said}); write one of {', '.join(CARRIED)}") from None
+
+
+@functools.cache
 def arrow_type(sql_type: str) -> pa.DataType:
-    """The Arrow type that holds a SQL type's values exactly. Raises TypeError for types that no request can carry."""
+    """The Arrow type that holds a SQL type's values exactly.
+
+    Raises TypeError for a type that is not carried, with what to cast it to and the types that are.
+    """
     name = canonical(sql_type)
+    if (scalar := _scalar(name)) is not None:
+        return scalar
+    return _nested(_parse(sql_type), name)
+
+
+def _scalar(name: str) -> pa.DataType | None:
     if name in _INTEGERS:
         return _INTEGERS[name][0]
     if name in _SIMPLE:
         return _SIMPLE[name]
     if match := _DECIMAL.match(name):
-        return pa.decimal128(int(match[1] or 18), int(match[2] or 3))
+        return pa.decimal128(int(match[1]), int(match[2]))
+    return None
+
+
+def _nested(kind: "DuckDBPyType", whole: str) -> pa.DataType:
+    """whole: the type that `kind` is a part of, for the error."""
+    name = str(kind)
+    if (scalar := _scalar(name)) is not None:
+        return scalar
+    parts: dict[str, Any] = dict(kind.children) if kind.id in ("list", "array", "struct") else {}
+    if kind.id == "list":
+        return pa.list_(_nested(parts["child"], whole))
+    if kind.id == "array":
+        return pa.list_(_nested(parts["child"], whole), parts["size"])
+    if kind.id == "struct" and parts:
+        return pa.struct([(field, _nested(part, whole)) for field, part in parts.items()])
+    head = name.partition("(")[0]
     raise TypeError(
-        f"the type {sql_type} cannot be carried by a request; use one of {', '.join([*_INTEGERS, *_SIMPLE, 'DECIMAL'])}"
+        f"{name}{'' if name == whole else f' (in {whole})'} is not carried unchanged; cast it to "
+        f"{_INSTEAD.get(head, 'VARCHAR')}. The types that are: {', '.join(CARRIED)}"
     )
 
 
 def sql_type(arrow: pa.DataType) -> str:
-    """The SQL type that `arrow_type` gives this Arrow type for. Raises TypeError where there is none."""
+    """The scalar SQL type that `arrow_type` gives this Arrow type for. Raises TypeError where there is none."""
     if pa.types.is_decimal(arrow):
         return f"DECIMAL({arrow.precision},{arrow.scale})"
     for name in (*_INTEGERS, *_SIMPLE):
         if arrow_type(name) == arrow:
             return name
     raise TypeError(f"the type {arrow} cannot be carried by a request")
+
+
+def is_scalar(sql_type: str) -> bool:
+    """Whether a value of this type is carried and has no parts, so that a request can hold it."""
+    return _scalar(canonical(sql_type)) is not None
+
+
+def is_key(sql_type: str) -> bool:
+    """Whether an entity's key can have this type: equal values have one form, in SQL and in a request."""
+    name = canonical(sql_type)
+    return is_scalar(name) and name not in ("DOUBLE", "FLOAT")
 
 
 def is_numeric(sql_type: str) -> bool:
@@ -110,8 +167,8 @@ def decode(value: Any, sql_type: str) -> Any:
         return value
     if name in ("DOUBLE", "FLOAT"):
         return _decode_float(value, name)
-    if name in ("TIMESTAMPTZ", "TIMESTAMP"):
-        return _decode_timestamp(value, with_zone=name == "TIMESTAMPTZ")
+    if name in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP"):
+        return _decode_timestamp(value, with_zone=name == "TIMESTAMP WITH TIME ZONE")
     if name == "DATE":
         try:
             if not _DATE.match(value):
@@ -120,7 +177,7 @@ def decode(value: Any, sql_type: str) -> Any:
         except (TypeError, ValueError):
             raise ValueError("expected a date such as 2024-05-31") from None
     if match := _DECIMAL.match(name):
-        return _decode_decimal(value, int(match[1] or 18), int(match[2] or 3))
+        return _decode_decimal(value, int(match[1]), int(match[2]))
     raise TypeError(f"the type {sql_type} cannot be carried by a request")
 
 
@@ -188,7 +245,7 @@ def encode(value: Any) -> Any:
     if isinstance(value, dt.timedelta):
         return value.total_seconds()
     if isinstance(value, decimal.Decimal):
-        return str(value)
+        return format(value, "f")
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, dict):

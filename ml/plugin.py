@@ -1,6 +1,7 @@
 """The one door from SQL to Python: a dbt-duckdb plugin, named in profiles.yml as `module: ml.plugin`."""
 
 import atexit
+import json
 import weakref
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from duckdb import DuckDBPyConnection
 
 from ml import files
+from ml.field_types import arrow_type, canonical, is_key, is_scalar
 from ml.kept import kept
 
 
@@ -32,6 +34,25 @@ def eiderdown_lineage(definition: str) -> str:
 def eiderdown_expression_columns(expression: str) -> str:
     """What ml.expressions answers."""
     return kept("ml.expressions", "expression_columns", expression)
+
+
+def eiderdown_types(types: str) -> str:
+    """What ml.field_types says of types. types: JSON {column: SQL type}.
+
+    Returns JSON {column: {type, is_key, is_scalar, problem}}: the type as DuckDB names it; `problem` says why it is not
+    carried and what to do, and is alone where there is one.
+    """
+    return json.dumps({column: _type_facts(name) for column, name in json.loads(types).items()})
+
+
+def _type_facts(sql_type: str | None) -> dict[str, Any]:
+    if sql_type is None:
+        return {"problem": "it has no data_type; declare one"}
+    try:
+        arrow_type(sql_type)
+    except TypeError as error:
+        return {"problem": str(error)}
+    return {"type": canonical(sql_type), "is_key": is_key(sql_type), "is_scalar": is_scalar(sql_type), "problem": None}
 
 
 def eiderdown_aside(final: str) -> str:
@@ -98,6 +119,7 @@ class Plugin(BasePlugin):
             (eiderdown_changes, 2),
             (eiderdown_lineage, 1),
             (eiderdown_expression_columns, 1),
+            (eiderdown_types, 1),
             (eiderdown_aside, 1),
             (eiderdown_adopt, 2),
             (eiderdown_sha256, 1),

@@ -21,7 +21,7 @@ from ml.digest import digest
 from ml.errors import DeclarationError
 from ml.estimators import ESTIMATORS
 from ml.estimators.base import TrainingData
-from ml.field_types import is_numeric
+from ml.field_types import canonical, is_numeric
 from ml.history import history
 from ml.matrix import to_matrix
 from ml.scorer import Scorer
@@ -167,7 +167,7 @@ def _used_columns(spec: ModelSpec, dataset: DatasetVersion) -> list[str]:
         )
     used = spec.select_features(columns, {dataset.definition["row_id"], dataset.definition["at"]})
     for column in used:
-        if not is_numeric(columns[column]) and columns[column].upper() not in ("VARCHAR", "TEXT", "STRING"):
+        if not is_numeric(columns[column]) and canonical(columns[column]) != "VARCHAR":
             raise DeclarationError(
                 f"model {spec.name}: the feature '{column}' is {columns[column]}; a model takes numbers, booleans and text. "
                 "Leave it out with config.meta.model.features: {exclude: [...]}, or make a number of it."

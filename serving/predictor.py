@@ -48,7 +48,10 @@ class Predictor:
         self.released = model
         self.signature = Signature.from_json(model.signature)
         self.fields = Fields(
-            {**{field.name: field.type for field in self.signature.request}, self.signature.at: "TIMESTAMPTZ"},
+            {
+                **{field.name: field.type for field in self.signature.request},
+                self.signature.at: "TIMESTAMP WITH TIME ZONE",
+            },
             required={field.name for field in self.signature.request if field.required},
         )
         self._as_of = as_of

@@ -64,6 +64,14 @@
             ) }}
         {%- endif -%}
     {%- endfor -%}
+    {%- set columns = eiderdown.data_types(node) -%}
+    {%- set types = eiderdown.carried_types("dataset " ~ node.name, columns) -%}
+    {%- for field in declared.request if not types[field].is_scalar -%}
+        {{ exceptions.raise_compiler_error(
+            "dataset " ~ node.name ~ ": the request's field '" ~ field ~ "' is " ~ types[field].type ~ "; a request holds "
+            ~ "single values. Make a feature of it in a feature view, or send its parts as fields of their own"
+        ) }}
+    {%- endfor -%}
     {%- set views = eiderdown.views_of(node) -%}
     {%- for view in views -%}
         {%- for key in view.entity if key not in declared.request -%}
@@ -72,17 +80,16 @@
                 ~ "meta.dataset.request, so no request could be joined to the view; add it"
             ) }}
         {%- endfor -%}
-        {%- for key, type in view.entity_types.items() if node.columns[key].data_type | lower != type -%}
+        {%- set view_types = eiderdown.carried_types("feature view " ~ view.view, view.entity_types) -%}
+        {%- for key, type in view.entity_types.items() if types[key].type != view_types[key].type -%}
             {{ exceptions.raise_compiler_error(
                 "dataset " ~ node.name ~ ": the key '" ~ key ~ "' is " ~ node.columns[key].data_type ~ " here and " ~ type
                 ~ " in the feature view " ~ view.view ~ "; give it one type"
             ) }}
         {%- endfor -%}
     {%- endfor -%}
-    {%- set columns = {} -%}
     {%- set required = {} -%}
     {%- for column in node.columns.values() -%}
-        {%- do columns.update({column.name: column.data_type}) -%}
         {%- for constraint in column.constraints if constraint.type in ('not_null', 'primary_key') -%}
             {%- do required.update({column.name: true}) -%}
         {%- endfor -%}
@@ -108,14 +115,17 @@
     that holds it, and do not depend on the order of rows.
 #}
 {% macro content_hashes(relation, definition) %}
+    {%- set types = eiderdown.carried_types("dataset " ~ relation, definition.columns) -%}
     {%- set query -%}
         select
             count(*)
-            {%- for column in definition.columns %},
+            {%- for column in definition.columns %}
+            {#- hash() takes [] for null and [[1], [2]] for [[1, 2]]; the text of a nested value is its own. #}
+            {%- set value = column if types[column].is_scalar else 'cast(' ~ column ~ ' as varchar)' %},
             format(
                 '{:x}{:x}',
-                bit_xor(hash({{ definition.row_id }}, {{ column }})),
-                cast(sum(hash({{ definition.row_id }}, {{ column }}) // 65536) as hugeint)
+                bit_xor(hash({{ definition.row_id }}, {{ value }})),
+                cast(sum(hash({{ definition.row_id }}, {{ value }}) // 65536) as hugeint)
             )
             {%- endfor %}
         from {{ relation }}

@@ -59,6 +59,7 @@
             select
                 dataset || '_v' || version as name,
                 artifact,
+                definition,
                 eiderdown_find({{ eiderdown.literal(eiderdown.home() ~ '/') }} || artifact) as file
             from {{ this }}
         )
@@ -66,6 +67,7 @@
             versions.name,
             artifact,
             file,
+            cast(json_extract(definition, '$.columns') as varchar) as columns,
             exists (
                 select 1 from duckdb_tables() as tables
                 where tables.database_name = current_database() and schema_name = 'datasets' and table_name = versions.name
@@ -76,7 +78,7 @@
         where views.comment is distinct from file
         order by all
     {%- endset -%}
-    {%- for name, artifact, file, is_taken in run_query(query).rows -%}
+    {%- for name, artifact, file, columns, is_taken in run_query(query).rows -%}
         {%- if is_taken -%}
             {{ exceptions.raise_compiler_error(
                 "datasets." ~ name ~ " is a table, and the recorded version of a dataset is to be read there; give the model "
@@ -86,7 +88,15 @@
         {%- set view = 'datasets."' ~ name ~ '"' -%}
         {%- do run_query("create schema if not exists datasets") -%}
         {%- if file -%}
-            {%- do run_query("create or replace view " ~ view ~ " as from read_parquet(" ~ eiderdown.literal(file) ~ ")") -%}
+            {#- Parquet knows no fixed sizes: FLOAT[3] comes back as FLOAT[]. -#}
+            {%- set typed = [] -%}
+            {%- for column, type in fromjson(columns).items() -%}
+                {%- do typed.append('cast("' ~ column ~ '" as ' ~ type ~ ') as "' ~ column ~ '"') -%}
+            {%- endfor -%}
+            {%- do run_query(
+                "create or replace view " ~ view ~ " as select " ~ typed | join(', ') ~ " from read_parquet("
+                ~ eiderdown.literal(file) ~ ")"
+            ) -%}
         {%- else -%}
             {%- set message = "datasets." ~ name ~ ": its file, " ~ artifact ~ " under the home folder, is missing; restore it "
                 ~ "and build registry.datasets" -%}

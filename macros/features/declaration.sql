@@ -52,8 +52,9 @@
             ~ "rows. Write under constraints: {type: primary_key, columns: [" ~ keys | unique | join(', ') ~ "]}"
         ) }}
     {%- endif -%}
+    {%- set types = eiderdown.carried_types("feature view " ~ name, eiderdown.data_types(node)) -%}
     {%- for moment in [event_at, known_at] -%}
-        {%- if node.columns[moment].data_type | lower not in ('timestamptz', 'timestamp with time zone') -%}
+        {%- if types[moment].type != 'TIMESTAMP WITH TIME ZONE' -%}
             {{ exceptions.raise_compiler_error(
                 "feature view " ~ name ~ ": the column '" ~ moment ~ "' is " ~ node.columns[moment].data_type
                 ~ "; times are timestamptz"
@@ -62,14 +63,13 @@
     {%- endfor -%}
     {%- set entity_types = {} -%}
     {%- for key in declared.entity -%}
-        {%- set type = node.columns[key].data_type | lower -%}
-        {%- if type.split('(')[0] not in eiderdown.key_types() -%}
+        {%- if not types[key].is_key -%}
             {{ exceptions.raise_compiler_error(
-                "feature view " ~ name ~ ": the key '" ~ key ~ "' is " ~ type ~ "; a key is one of "
-                ~ eiderdown.key_types() | join(', ')
+                "feature view " ~ name ~ ": the key '" ~ key ~ "' is " ~ node.columns[key].data_type ~ "; a key is a text, an "
+                ~ "integer, a decimal, a boolean, a date or a time, of which equal values have one form"
             ) }}
         {%- endif -%}
-        {%- do entity_types.update({key: type}) -%}
+        {%- do entity_types.update({key: node.columns[key].data_type | lower}) -%}
     {%- endfor -%}
     {%- set features = {} -%}
     {%- for column in node.columns.values() if column.name not in keys -%}
@@ -91,9 +91,29 @@
 {% endmacro %}
 
 
-{# The types that an entity's key can have: those in which equal values have one form, in SQL and in a request. #}
-{% macro key_types() %}
-    {{ return(['varchar', 'tinyint', 'smallint', 'integer', 'bigint', 'boolean', 'date', 'timestamp', 'timestamptz', 'decimal']) }}
+{#
+    What is to be known of the types of columns: {column: {type, is_key, is_scalar}}, `type` as DuckDB names it. One that does
+    not arrive unchanged in datasets, releases and HTTP answers is a compiler error that names the column.
+    ml/field_types.py says which types are carried.
+
+    where: the model, for the error. declared: {column: data_type}.
+#}
+{% macro carried_types(where, declared) %}
+    {%- set types = fromjson(run_query("select eiderdown_types(" ~ eiderdown.literal(tojson(declared)) ~ ")").rows[0][0]) -%}
+    {%- for column, facts in types.items() if facts.problem -%}
+        {{ exceptions.raise_compiler_error(where ~ ": the column '" ~ column ~ "': " ~ facts.problem) }}
+    {%- endfor -%}
+    {{ return(types) }}
+{% endmacro %}
+
+
+{# The types of a node's columns as they are declared: {column: data_type}. #}
+{% macro data_types(node) %}
+    {%- set types = {} -%}
+    {%- for column in node.columns.values() -%}
+        {%- do types.update({column.name: column.data_type}) -%}
+    {%- endfor -%}
+    {{ return(types) }}
 {% endmacro %}
 
 

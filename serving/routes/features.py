@@ -1,13 +1,13 @@
 """POST /features/{view}."""
 
-import math
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from ml.field_types import encode
+from ml.json_values import to_json
 from serving.problems import NO_RELEASE, NO_SUCH_NAME, WRONG_BODY, Problem, refusals
 from serving.release import OnlineView, Release
 from serving.routes.state import current_release
@@ -21,6 +21,11 @@ class FeatureAnswer(BaseModel):
 
     value: Any
     status: Literal["present", "null", "nan", "not_found", "expired"]
+    special: dict[str, str] | None = Field(
+        None,
+        description="Where `value` holds null for what JSON has no number or time for: JSON Pointers in it to `NaN`, "
+        "`Infinity`, `-Infinity`, or a time outside the years 1 to 9999.",
+    )
 
 
 class EntityAnswer(BaseModel):
@@ -55,7 +60,8 @@ async def features(view: str, request: Request) -> dict[str, Any]:
 
     Each value has a status: `present`, `null`, `nan` (not a number, infinite, or a time outside the years
     1 to 9999), `not_found` (no such entity) or `expired` (older than the view's
-    ttl at the release's time).
+    ttl at the release's time). Where a value, or a part of a list or struct, is none that JSON has, null stands in its
+    place and `special` says what it is: {"/2": "NaN"}.
     """
     settings = request.app.state.settings
     release = current_release(request)
@@ -92,14 +98,9 @@ def _rows(release: Release, online: OnlineView, keys: list[dict[str, Any]]) -> l
 
 
 def _value(online: OnlineView, name: str, place: int) -> dict[str, Any]:
-    try:
-        value = online.file.table.column(name)[place].as_py()
-    except OverflowError:
-        value = math.nan  # DuckDB's 'infinity', or a year that neither Python nor ISO 8601 has.
-    if value is None:
-        status = "null"
-    elif isinstance(value, float) and not math.isfinite(value):
-        status = "nan"
-    else:
-        status = "present"
-    return {"value": encode(value), "status": status}
+    scalar = online.file.table.column(name)[place]
+    if not scalar.is_valid:
+        return {"value": None, "status": "null"}
+    value, special = to_json(scalar)
+    answer = {"value": value, "status": "nan" if "" in special else "present"}
+    return answer | {"special": special} if special else answer

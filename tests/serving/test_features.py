@@ -18,6 +18,13 @@ VALUES = {
     "times": ("timestamptz[]", ["[infinity]", "[-infinity]", "[20000-01-01]", "[]", None]),
 }
 STATUSES = ["nan", "nan", "nan", "present", "null"]
+SPECIAL = {
+    "a_time": ["Infinity", "-Infinity", "20000-01-01T00:00:00.000000Z"],
+    "a_local_time": ["Infinity", "-Infinity", "-0043-03-15T00:00:00.000000"],
+    "a_date": ["Infinity", "-Infinity", "-0043-03-15"],
+    "a_double": ["Infinity", "-Infinity", "NaN"],
+    "times": ["Infinity", "-Infinity", "20000-01-01T00:00:00.000000Z"],
+}
 EXPECTED = {
     "a_time": "2013-12-31T01:00:00Z",
     "a_local_time": "2013-12-31T01:00:00",
@@ -60,9 +67,14 @@ def test_what_json_cannot_hold_has_a_status(standing_client: TestClient, tmp_pat
     _serve(standing_client, tmp_path, "2013-12-31T00:00:00Z", ttl_seconds=None)
     answer = standing_client.post("/features/strange", json={"keys": [{"place": place} for place in range(5)]})
     assert answer.status_code == 200
-    for row, status in zip(answer.json()["rows"], STATUSES, strict=True):
+    for place, (row, status) in enumerate(zip(answer.json()["rows"], STATUSES, strict=True)):
         for name, found in row["features"].items():
-            assert found == {"value": EXPECTED[name] if status == "present" else None, "status": status}
+            expected = {"value": EXPECTED[name] if status == "present" else None, "status": status}
+            if status == "nan" and name == "times":
+                expected = {"value": [None], "status": "present", "special": {"/0": SPECIAL[name][place]}}
+            elif status == "nan":
+                expected["special"] = {"": SPECIAL[name][place]}
+            assert found == expected
 
 
 @pytest.mark.parametrize(("ttl_seconds", "status"), [(None, "present"), (3600.0, "expired")])

@@ -3,14 +3,16 @@
 import datetime as dt
 import decimal
 import json
+import tempfile
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.field_types import arrow_type, canonical, decode, encode, sql_type
+from ml.field_types import CARRIED, arrow_type, canonical, decode, encode, is_key, is_scalar, sql_type
 
 VALUES = {
     "TINYINT": st.integers(-(2**7), 2**7 - 1),
@@ -21,7 +23,7 @@ VALUES = {
     "BOOLEAN": st.booleans(),
     "DOUBLE": st.floats(allow_nan=False, allow_infinity=False),
     "DATE": st.dates(),
-    "TIMESTAMPTZ": st.datetimes(min_value=dt.datetime(1970, 1, 2), timezones=st.just(dt.UTC)),
+    "TIMESTAMP WITH TIME ZONE": st.datetimes(min_value=dt.datetime(1970, 1, 2), timezones=st.just(dt.UTC)),
     "DECIMAL(18,3)": st.decimals(-(10**14), 10**14, places=3),
 }
 
@@ -111,9 +113,52 @@ def test_no_number_that_json_lacks() -> None:
     assert encode(decimal.Decimal("1.10")) == "1.10"
 
 
-def test_one_spelling_of_a_type() -> None:
-    assert canonical("timestamp  with time zone") == "TIMESTAMPTZ"
-    assert canonical("numeric(9,2)") == "DECIMAL(9,2)"
+@pytest.mark.parametrize(
+    ("spelled", "named"),
+    [
+        ("timestamp  with time zone", "TIMESTAMP WITH TIME ZONE"),
+        ("timestamptz", "TIMESTAMP WITH TIME ZONE"),
+        ("numeric(9, 2)", "DECIMAL(9,2)"),
+        ("dec", "DECIMAL(18,3)"),
+        ("int[]", "INTEGER[]"),
+        ("float[3][]", "FLOAT[3][]"),
+        ("struct(a integer, b varchar[])", "STRUCT(a INTEGER, b VARCHAR[])"),
+        ('Struct("A, b)" int8)', 'STRUCT("A, b)" BIGINT)'),
+        ("varchar(10)", "VARCHAR"),
+    ],
+)
+def test_one_spelling_of_a_type(spelled: str, named: str) -> None:
+    assert canonical(spelled) == named
+    assert arrow_type(spelled) == arrow_type(named)
+
+
+@given(st.sampled_from(sorted({row[0] for row in duckdb.sql("select type_name from duckdb_types()").fetchall()})))
+def test_any_type_of_duckdb_is_carried_unchanged_or_refused(name: str) -> None:
+    """What is carried comes back from Arrow and from Parquet as the type that it was."""
+    try:
+        arrow_type(name)
+    except TypeError as error:
+        assert str(error).endswith(", ".join(CARRIED))
+        return
+    with duckdb.connect() as connection, tempfile.NamedTemporaryFile(suffix=".parquet") as file:
+        connection.execute("set TimeZone = 'UTC'")
+        rows = connection.sql(f"select cast(null as {name}) as value").to_arrow_table()
+        assert rows.schema.field("value").type == arrow_type(name)
+        assert connection.sql("select typeof(value) from rows").fetchall() == [(canonical(name),)]
+        connection.execute(f"copy rows to '{file.name}' (format parquet)")
+        assert connection.sql(f"select typeof(value) from '{file.name}'").fetchall() == [(canonical(name),)]
+
+
+@pytest.mark.parametrize("text", ["foo", "int); drop table x; --", "float[0]", "struct(int)", ""])
+def test_what_is_no_type_is_said_to_be_none(text: str) -> None:
+    with pytest.raises(TypeError, match="is no type"):
+        arrow_type(text)
+
+
+def test_keys_are_scalars_with_one_form() -> None:
+    assert is_key("int") and is_key("numeric(9,2)") and is_key("timestamptz")
+    assert not is_key("double") and not is_key("real") and not is_key("int[]")
+    assert is_scalar("double") and not is_scalar("float[3]") and not is_scalar("hugeint")
 
 
 def test_there_and_back_from_arrow() -> None:
@@ -122,6 +167,8 @@ def test_there_and_back_from_arrow() -> None:
         sql_type(pa.time64("us"))
 
 
-def test_types_that_no_request_carries_are_named() -> None:
-    with pytest.raises(TypeError, match=r"MAP.*cannot be carried"):
+def test_types_that_are_not_carried_are_named() -> None:
+    with pytest.raises(
+        TypeError, match=r"MAP\(VARCHAR, VARCHAR\) is not carried unchanged; cast it to a list of STRUCT"
+    ):
         arrow_type("MAP(VARCHAR, VARCHAR)")

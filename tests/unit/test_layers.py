@@ -11,6 +11,7 @@ SERVING_MAY_USE = {
     "ml.errors",
     "ml.files",
     "ml.field_types",
+    "ml.json_values",
     "ml.release.feature_file",
     "ml.release.manifest",
     "ml.request_features",

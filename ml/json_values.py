@@ -1,0 +1,63 @@
+"""Stored values as JSON, with what JSON has no value for beside them."""
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ml.field_types import encode
+
+_INFINITE_TIMES = {pa.timestamp("us").id: 2**63 - 1, pa.date32().id: 2**31 - 1}
+"""DuckDB's `infinity` of a timestamp and of a date; `-infinity` is the negative number."""
+
+
+def to_json(scalar: pa.Scalar) -> tuple[Any, dict[str, str]]:
+    """An Arrow value of a carried type as JSON, and its special values.
+
+    Special are numbers that JSON lacks and times outside the years 1 to 9999. Null stands in their place, and a JSON Pointer
+    (RFC 6901) to it maps to the text: `NaN`, `Infinity`, `-Infinity`, or the time in ISO 8601 with more than four digits or
+    a sign. The pointer to the whole value is "".
+
+    >>> to_json(pa.scalar([0.5, float("nan"), None]))
+    ([0.5, None, None], {'/1': 'NaN'})
+    """
+    special: dict[str, str] = {}
+    return _to_json(scalar, "", special), special
+
+
+def _to_json(scalar: pa.Scalar, pointer: str, special: dict[str, str]) -> Any:
+    if not scalar.is_valid:
+        return None
+    kind = scalar.type
+    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+        return [_to_json(entry, f"{pointer}/{place}", special) for place, entry in enumerate(scalar.values)]
+    if pa.types.is_struct(kind):
+        return {
+            field.name: _to_json(scalar[place], f"{pointer}/{_escape(field.name)}", special)
+            for place, field in enumerate(kind)
+        }
+    try:
+        value = scalar.as_py()
+    except OverflowError:
+        special[pointer] = _far_time(scalar)
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        special[pointer] = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        return None
+    return encode(value)
+
+
+def _far_time(scalar: pa.Scalar) -> str:
+    """A date or time that Python has no value for."""
+    kind = scalar.type
+    if abs(scalar.value) == _INFINITE_TIMES[kind.id]:
+        return "Infinity" if scalar.value > 0 else "-Infinity"
+    text = str(np.datetime64(scalar.value, "D" if pa.types.is_date(kind) else "us"))
+    sign, year, rest = re.fullmatch(r"(-?)(\d+)(.*)", text).groups()  # type: ignore[union-attr]
+    return f"{sign}{year:0>4}{rest}{'Z' if getattr(kind, 'tz', None) else ''}"
+
+
+def _escape(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
