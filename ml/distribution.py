@@ -16,7 +16,7 @@ TOP_VALUES = 5
 KOLMOGOROV_SMIRNOV = "kolmogorov_smirnov"
 L_INFINITY = "l_infinity"
 
-_TIMES = {"DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ"}
+_TIMES = {"DATE", "TIME", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}
 
 
 @dataclass(frozen=True)
