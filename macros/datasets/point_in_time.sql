@@ -23,7 +23,7 @@
     {%- set declarations = [] -%}
     {%- if execute -%}
         {%- for view in views -%}
-            {%- do declarations.append(eiderdown.feature_view_declaration(eiderdown.node_of(view))) -%}
+            {%- do declarations.append(eiderdown.declaration_of(view)) -%}
         {%- endfor -%}
     {%- endif -%}
     {{ return(eiderdown.point_in_time_join(spine, declarations, at, status)) }}
