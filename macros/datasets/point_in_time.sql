@@ -83,7 +83,10 @@ asof left join {{ alias }}
 #}
 {% macro in_order_of_knowing(view, name) %}
 {%- set lag = 'epoch_us(' ~ view.known_at ~ ') - epoch_us(' ~ view.event_at ~ ')' %}
-{%- set is_prompt = lag ~ ' = (select min(' ~ lag ~ ') from ' ~ view.relation ~ ')' %}
+{%- set is_prompt = lag ~ ' = (select lag from ' ~ name ~ '_shortest)' %}
+{{ name }}_shortest as (
+    select min({{ lag }}) as lag from {{ view.relation }}
+),
 {{ name }}_late as (
     select * from {{ view.relation }} where ({{ is_prompt }}) is not true
 ),
