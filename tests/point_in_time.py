@@ -73,5 +73,6 @@ def rendered_macro() -> Callable[..., str]:
 
     package = types.SimpleNamespace()
     module: Any = environment.from_string(source, globals={"exceptions": Exceptions, "eiderdown": package}).module
-    package.is_expired, package.refuse_repeated_features = module.is_expired, module.refuse_repeated_features
+    for name in ("is_expired", "refuse_repeated_features", "in_order_of_knowing"):
+        setattr(package, name, getattr(module, name))
     return module.point_in_time_join

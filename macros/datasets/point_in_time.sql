@@ -23,7 +23,7 @@
     {%- set declarations = [] -%}
     {%- if execute -%}
         {%- for view in views -%}
-            {%- do declarations.append(eiderdown.feature_view_declaration(eiderdown.node_of(view))) -%}
+            {%- do declarations.append(eiderdown.declaration_of(view)) -%}
         {%- endfor -%}
     {%- endif -%}
     {{ return(eiderdown.point_in_time_join(spine, declarations, at, status)) }}
@@ -33,20 +33,13 @@
 {% macro point_in_time_join(spine, declarations, at, status) %}
 {%- do eiderdown.refuse_repeated_features(declarations) -%}
 with spine_rows as (
-    select *, row_number() over () as _spine_row from {{ spine }}
+    select * from {{ spine }}
 )
 {%- for view in declarations %},
-{# Rows that were never the latest known event are no answer to any question, and without them the latest known row is
-   the latest known event: one ordered match finds it. Peers in known_at are in the frame, so one row per known_at stays. #}
-_view_{{ loop.index }} as (
-    select * from {{ view.relation }}
-    qualify {{ view.event_at }} = max({{ view.event_at }}) over (
-        partition by {{ view.entity | join(', ') }} order by {{ view.known_at }} range unbounded preceding
-    )
-)
+{{- eiderdown.in_order_of_knowing(view, '_view_' ~ loop.index) }}
 {%- endfor %}
 select
-    spine_rows.* exclude (_spine_row)
+    spine_rows.*
     {%- for view in declarations %}
     {%- set alias = '_view_' ~ loop.index %}
     {%- set expired = '(' ~ eiderdown.is_expired(alias ~ '.' ~ view.event_at, 'spine_rows.' ~ at, view.ttl) ~ ')' %}
@@ -76,8 +69,50 @@ asof left join {{ alias }}
     and spine_rows.{{ key }} = {{ alias }}.{{ key }}
     {%- endfor %}
 {%- endfor %}
-order by spine_rows._spine_row
 {% endmacro %}
+
+
+{#
+    CTEs that end in one of the given name: the rows of a view without those that were never the latest known event. They
+    answer no question, and without them the latest known row is the latest known event: one ordered match finds it.
+
+    Let L be the shortest time from event to knowing in the view. A row that was known after L cannot have been overtaken:
+    what was known no later happened no later. So only late rows are compared, with the prompt ones of their entity by
+    another ordered match, and with each other by a window (peers in known_at are in its frame, so of two late events
+    that became known together the later stays). Where no row is late, that branch of the plan gets no rows.
+#}
+{% macro in_order_of_knowing(view, name) %}
+{%- set lag = 'epoch_us(' ~ view.known_at ~ ') - epoch_us(' ~ view.event_at ~ ')' %}
+{%- set is_prompt = lag ~ ' = (select lag from ' ~ name ~ '_shortest)' %}
+{{ name }}_shortest as (
+    select min({{ lag }}) as lag from {{ view.relation }}
+),
+{{ name }}_late as (
+    select * from {{ view.relation }} where ({{ is_prompt }}) is not true
+),
+{{ name }}_prompt as (
+    select {{ view.entity | join(', ') }}, {{ view.event_at }}, {{ view.known_at }}
+    from {{ view.relation }}
+    semi join {{ name }}_late using ({{ view.entity | join(', ') }})
+    where {{ is_prompt }}
+),
+{{ name }} as (
+    select * from {{ view.relation }} where {{ is_prompt }}
+    union all
+    select late.*
+    from {{ name }}_late as late
+    asof left join {{ name }}_prompt as prompt
+        on late.{{ view.known_at }} >= prompt.{{ view.known_at }}
+        {%- for key in view.entity %}
+        and late.{{ key }} = prompt.{{ key }}
+        {%- endfor %}
+    where (prompt.{{ view.event_at }} > late.{{ view.event_at }}) is not true
+    qualify late.{{ view.event_at }} = max(late.{{ view.event_at }}) over (
+        partition by {% for key in view.entity %}late.{{ key }}{{ ', ' if not loop.last }}{% endfor %}
+        order by late.{{ view.known_at }} range unbounded preceding
+    )
+)
+{%- endmacro %}
 
 
 {# Whether an event is older than ttl at a time. In microseconds, so that a day is 24 hours in every time zone. #}

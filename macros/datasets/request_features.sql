@@ -11,6 +11,12 @@
 {%- endmacro %}
 
 {% macro default__request_features() -%}
+    {%- if execute and model.resource_type == 'unit_test' -%}
+        {{ exceptions.raise_compiler_error(
+            "unit test " ~ model.name ~ ": dbt shows a unit test no YAML columns, so request_features() finds no "
+            ~ "expressions. Write in the unit test: overrides: {macros: {eiderdown.request_features: 'null as hour'}}"
+        ) }}
+    {%- endif -%}
     {%- if execute -%}
         {{ eiderdown.computed(eiderdown.expressions(graph.nodes[model.unique_id])) }}
     {%- else -%}

@@ -132,6 +132,41 @@
 {% endmacro %}
 
 
+{# The declaration of the feature view that ref() returned. #}
+{% macro declaration_of(view) %}
+    {%- if model.resource_type == 'unit_test' -%}
+        {{ return(eiderdown.recorded_declaration(view)) }}
+    {%- endif -%}
+    {{ return(eiderdown.feature_view_declaration(eiderdown.node_of(view))) }}
+{% endmacro %}
+
+
+{#
+    The declaration that the table of a feature view carries, for a fixture in its place. In a unit test dbt's graph is
+    empty and ref() gives a CTE, `__dbt__cte__<table>`; the table itself is there, since dbt takes the fixture's types from it.
+#}
+{% macro recorded_declaration(fixture) %}
+    {%- set table = fixture.identifier.replace('__dbt__cte__', '') -%}
+    {%- set query -%}
+        select comment from duckdb_tables()
+        where database_name = {{ eiderdown.literal(target.database) }} and table_name = {{ eiderdown.literal(table) }}
+            and try(json_extract(comment, '$.declaration.entity')) is not null
+    {%- endset -%}
+    {%- set rows = run_query(query).rows -%}
+    {%- if rows | length != 1 -%}
+        {{ exceptions.raise_compiler_error(
+            "unit test " ~ model.name ~ ": " ~ rows | length ~ " feature views in the warehouse are named " ~ table
+            ~ ", and a fixture takes the declaration of one. Build it first, for example with dbt build --select +"
+            ~ model.tested_node_unique_id.split('.')[2]
+        ) }}
+    {%- endif -%}
+    {%- set declaration = fromjson(rows[0][0]).declaration -%}
+    {%- set name = table.rsplit('_v', 1) -%}
+    {%- do declaration.update({'view': name[0], 'version': name[1], 'relation': fixture}) -%}
+    {{ return(declaration) }}
+{% endmacro %}
+
+
 {# The node of the graph that builds a relation. Only callable while models execute, when the graph is complete. #}
 {% macro node_of(relation) %}
     {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.relation_name == relation | string -%}
