@@ -150,7 +150,7 @@
     {%- set query -%}
         select comment from duckdb_tables()
         where database_name = {{ eiderdown.literal(target.database) }} and table_name = {{ eiderdown.literal(table) }}
-            and try(json_extract(comment, '$.declaration.entity')) is not null
+            and try(json_extract(comment, '$.definition.declaration.entity')) is not null
     {%- endset -%}
     {%- set rows = run_query(query).rows -%}
     {%- if rows | length != 1 -%}
@@ -160,7 +160,7 @@
             ~ model.tested_node_unique_id.split('.')[2]
         ) }}
     {%- endif -%}
-    {%- set declaration = fromjson(rows[0][0]).declaration -%}
+    {%- set declaration = fromjson(rows[0][0]).definition.declaration -%}
     {%- set name = table.rsplit('_v', 1) -%}
     {%- do declaration.update({'view': name[0], 'version': name[1], 'relation': fixture}) -%}
     {{ return(declaration) }}
