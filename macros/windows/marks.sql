@@ -1,0 +1,59 @@
+{#
+    Where a windows() view's SQL takes what an incremental run needs. The SQL by itself is the full build: one range, that of
+    all events, and all rows. So it reads the same, and has one fingerprint, however it is run.
+#}
+{% macro windows_mark(facts) -%}
+    (select 0 as _range) as reach on true /* eiderdown.windows {{ tojson(facts) }} */
+{%- endmacro %}
+
+{% macro windows_rows_mark() -%}
+    true /* eiderdown.windows rows */
+{%- endmacro %}
+
+
+{# What windows_mark() holds in a view's compiled SQL: {entity, arguments, longest}; none where windows() did not write it. #}
+{% macro windows_facts(sql) %}
+    {%- set found = modules.re.search('/\\* eiderdown\\.windows (\\{.*?\\}) \\*/', sql) -%}
+    {{ return(fromjson(found.group(1)) if found else none) }}
+{% endmacro %}
+
+
+{# The select statement of the state of each tile: what lies in it, whatever the order of its rows, and since when. #}
+{% macro windows_tiles(sql, facts) -%}
+    {{ sql.split('/* eiderdown.windows {')[0] }}
+)
+
+select
+    {{ facts.entity | join(', ') }},
+    {{ eiderdown.floored('_t', eiderdown.windows_tile_length(facts)) }} as _tile,
+    {{ eiderdown.floored('_k', eiderdown.windows_tile_length(facts)) }} as _known_tile,
+    count(*) as _events,
+    min(_k) as _known_from,
+    sum(hash(_t, _k, {{ facts.arguments | join(', ') }})) as _content
+from _read
+group by all
+{%- endmacro %}
+
+
+{# A sixteenth of the longest window: what is computed anew about a change is then at most a sixteenth too much. #}
+{% macro windows_tile_length(facts) -%}
+    {{ return([facts.longest // 16, 1] | max) }}
+{%- endmacro %}
+
+
+{# The view's SQL over the ranges of _windows_reach alone. #}
+{% macro windows_in_reach(sql, facts) -%}
+    {%- set events -%}
+        _windows_reach as reach
+            on {{ eiderdown.equal('_read', 'reach', facts.entity) }}
+            and _t between reach._from and reach._until
+            and (reach._known_until is null or _k < reach._known_until)
+    {%- endset -%}
+    {%- set rows -%}
+        exists (
+            select 1 from _windows_reach as reach where reach._range = rows._range and rows._k >= reach._known_from
+        )
+    {%- endset -%}
+    {%- set mark = modules.re.search('\\(select 0 as _range\\) as reach on true /\\* eiderdown\\.windows \\{.*?\\} \\*/', sql).group(0) -%}
+    {{ return(sql.replace(mark, events).replace('true /* eiderdown.windows rows */', rows)) }}
+{%- endmacro %}
