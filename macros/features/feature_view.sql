@@ -3,6 +3,8 @@
 
     A version keeps its meaning: where the registry holds another fingerprint for this version, the build stops before
     the table is touched.
+
+    A view whose SQL is windows() is brought up to date where that can be done (windows_obstacle()), otherwise built anew.
 #}
 {% materialization feature_view, adapter = 'duckdb' %}
     {%- if not config.get('contract').enforced -%}
@@ -23,8 +25,13 @@
 
     {{ run_hooks(pre_hooks) }}
     {%- do adapter.drop_relation(load_cached_relation(this)) if (load_cached_relation(this) or {}).type == 'view' -%}
+    {%- set facts = eiderdown.windows_facts(compiled_code) -%}
     {% call statement('main') -%}
+        {%- if facts %}
+        {{ eiderdown.build_windows(compiled_code, facts, fingerprint) }};
+        {%- else %}
         {{ eiderdown.replace_table(this, compiled_code) }};
+        {%- endif %}
         {{ eiderdown.comment_on(this, fingerprint) }}
     {%- endcall %}
     {{ run_hooks(post_hooks) }}
