@@ -6,8 +6,8 @@
     (select 0 as _range) as reach on true /* eiderdown.windows {{ tojson(facts) }} */
 {%- endmacro %}
 
-{% macro windows_rows_mark() -%}
-    true /* eiderdown.windows rows */
+{% macro windows_rows_mark(rows) -%}
+    true /* eiderdown.windows rows {{ rows }} */
 {%- endmacro %}
 
 
@@ -49,11 +49,14 @@ group by all
             and _t between reach._from and reach._until
             and (reach._known_until is null or _k < reach._known_until)
     {%- endset -%}
+    {%- set rows_mark = modules.re.search('true /\\* eiderdown\\.windows rows (\\w+) \\*/', sql) -%}
     {%- set rows -%}
         exists (
-            select 1 from _windows_reach as reach where reach._range = rows._range and rows._k >= reach._known_from
+            select 1 from _windows_reach as reach
+            where reach._range = {{ rows_mark.group(1) }}._range
+                and {{ rows_mark.group(1) }}.{{ '_k' if rows_mark.group(1) == '_rows' else '_t' }} >= reach._known_from
         )
     {%- endset -%}
     {%- set mark = modules.re.search('\\(select 0 as _range\\) as reach on true /\\* eiderdown\\.windows \\{.*?\\} \\*/', sql).group(0) -%}
-    {{ return(sql.replace(mark, events).replace('true /* eiderdown.windows rows */', rows)) }}
+    {{ return(sql.replace(mark, events).replace(rows_mark.group(0), rows)) }}
 {%- endmacro %}

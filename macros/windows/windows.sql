@@ -49,6 +49,7 @@
 {%- set longest = lengths | last -%}
 {%- set keys = entity + ['_range'] -%}
 {%- set by = keys | join(', ') -%}
+{%- set rows = '_rows' if known_at else '_framed' -%}
 {%- set on_time = "_before is null or _t > _before" if known_at else "true" -%}
 {%- set sums = [] -%}
 {%- set extremes = [] -%}
@@ -121,7 +122,7 @@ _running as (
     window
         _history as (partition by {{ by }} order by _t rows unbounded preceding),
         _head as (partition by {{ by }}, _tile order by _t rows unbounded preceding),
-        _tail as (partition by {{ by }}, _tile order by _t desc rows unbounded preceding)
+        _tail as (partition by {{ by }}, _tile order by _t rows between current row and unbounded following)
 ),
 
 _framed as (
@@ -206,18 +207,14 @@ _holistic as (
 ),
 {%- endif %}
 
+{%- if known_at %}
+
 _rows as (
-    {%- if known_at %}
     select {{ by }}, _k, max(greatest(_t, _before)) as _t
     from _events
     group by {{ by }}, _k
     having max(_t) >= max(greatest(_t, _before)) - {{ longest }}
-    {%- else %}
-    select {{ by }}, _t as _k, _t
-    from _instants
-    {%- endif %}
 ),
-{%- if known_at %}
 
 _blocks as (
     select *, unnest([_t // {{ longest }}, _t // {{ longest }} + 1]) as _block
@@ -264,20 +261,20 @@ _corrected as (
 
 _merged as (
     select
-        {{ eiderdown.prefixed('rows', entity) }},
-        rows._t,
-        rows._k
+        {{ eiderdown.prefixed(rows, entity) }},
+        {{ rows }}._t,
+        {{ rows }}.{{ '_k' if known_at else '_t as _k' }}
         {%- for length in lengths %}
         {%- set window = loop.index %}
         {%- for part in sums %},
-        framed.{{ part.name }}_total - struct_extract(framed._first_{{ window }}, '{{ part.name }}')
+        _framed.{{ part.name }}_total - struct_extract(_framed._first_{{ window }}, '{{ part.name }}')
             {%- if known_at %} + coalesce(_late.{{ part.name }}_{{ window }}, 0){% endif %} as {{ part.name }}_{{ window }}
         {%- endfor %}
         {%- for part in extremes %},
         {{ 'least' if part.part == 'lo' else 'greatest' }}(
             if(
-                struct_extract(framed._first_{{ window }}, '_tile') = framed._tile - {{ length // declared.step }},
-                struct_extract(framed._first_{{ window }}, '{{ part.name }}'),
+                struct_extract(_framed._first_{{ window }}, '_tile') = _framed._tile - {{ length // declared.step }},
+                struct_extract(_framed._first_{{ window }}, '{{ part.name }}'),
                 null
             ),
             {%- if length > declared.step %}
@@ -286,7 +283,7 @@ _merged as (
             {%- if known_at %}
             _late.{{ part.name }}_{{ window }},
             {%- endif %}
-            framed.{{ part.name }}_head
+            _framed.{{ part.name }}_head
         ) as {{ part.name }}_{{ window }}
         {%- endfor %}
         {%- endfor %}
@@ -298,25 +295,27 @@ _merged as (
         {%- for column in holistic %},
         {{ 'if(_corrected._k is null, _holistic.' ~ column.name ~ ', _corrected.' ~ column.name ~ ')' if known_at else '_holistic.' ~ column.name }} as {{ column.name }}
         {%- endfor %}
-    from _rows as rows
-    inner join _framed as framed on {{ eiderdown.equal('rows', 'framed', keys + ['_t']) }}
+    from {{ rows }}
+    {%- if known_at %}
+    inner join _framed on {{ eiderdown.equal('_rows', '_framed', keys + ['_t']) }}
+    {%- endif %}
     {%- if extremes %}
-    left join _middles on {{ eiderdown.equal('framed', '_middles', keys + ['_tile']) }}
+    left join _middles on {{ eiderdown.equal('_framed', '_middles', keys + ['_tile']) }}
     {%- endif %}
     {%- if holistic %}
-    left join _holistic on {{ eiderdown.equal('rows', '_holistic', keys + ['_t']) }}
+    left join _holistic on {{ eiderdown.equal(rows, '_holistic', keys + ['_t']) }}
     {%- endif %}
     {%- if known_at %}
-    left join _late on {{ eiderdown.equal('rows', '_late', keys + ['_k']) }}
+    left join _late on {{ eiderdown.equal(rows, '_late', keys + ['_k']) }}
     {%- if holistic %}
-    left join _corrected on {{ eiderdown.equal('rows', '_corrected', keys + ['_k']) }}
+    left join _corrected on {{ eiderdown.equal(rows, '_corrected', keys + ['_k']) }}
     {%- endif %}
     {%- endif %}
     {%- for argument in lasts %}
     asof left join _last_{{ argument.name }}
-        on {{ eiderdown.equal('rows', '_last_' ~ argument.name, keys) }} and rows._t >= _last_{{ argument.name }}._t
+        on {{ eiderdown.equal(rows, '_last_' ~ argument.name, keys) }} and {{ rows }}._t >= _last_{{ argument.name }}._t
     {%- endfor %}
-    where {{ eiderdown.windows_rows_mark() }}
+    where {{ eiderdown.windows_rows_mark(rows) }}
 )
 
 select
