@@ -41,9 +41,7 @@ def naive(hours: tuple[int, ...], integers: bool) -> str:
         + " preceding and current row)"
         for hour in hours
     ]
-    return (
-        f"select distinct k, event_at, event_at as known_at, {', '.join(columns)} from events window {', '.join(frames)}"
-    )
+    return f"select distinct k, event_at, event_at as known_at, {', '.join(columns)} from events window {', '.join(frames)}"
 
 
 def ours(hours: tuple[int, ...]) -> str:
@@ -71,7 +69,9 @@ def differing(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> in
         for name, kind in columns
     ]
     joined = f"from {one} as a full outer join {other} as b using (k, event_at)"
-    return connection.sql(f"select count(*) filter (not ({' and '.join(f'({one})' for one in equal)})) {joined}").fetchall()[0][0]
+    return connection.sql(
+        f"select count(*) filter (not ({' and '.join(f'({one})' for one in equal)})) {joined}"
+    ).fetchall()[0][0]
 
 
 def measure(connection: duckdb.DuckDBPyConnection, events: int, count: int, with_naive: bool) -> list[str]:
@@ -93,8 +93,9 @@ def measure(connection: duckdb.DuckDBPyConnection, events: int, count: int, with
     columns = [row[0] for row in connection.sql("describe view").fetchall()]
     statements = MACROS.windows_incremental("view", "tiles", sql, columns)
     seconds.append(timed(connection, f"begin; {statements}; commit"))
-    same = connection.sql("select count(*) from ((from view except from full_build) union all (from full_build except from view))")
-    wrong = same.fetchall()[0][0]
+    wrong = connection.sql(
+        "select count(*) from ((from view except from full_build) union all (from full_build except from view))"
+    ).fetchall()[0][0]
     if with_naive:
         wrong += sum(differing(connection, "full_build", name) for name in ("interval_frames", "integer_frames"))
     times = [f"{one:.2f}" for one in seconds] if with_naive else ["", "", *(f"{one:.2f}" for one in seconds)]
@@ -109,7 +110,15 @@ def main() -> None:
     parser.add_argument("--no-naive", action="store_true", help="leave naive SQL out, which 10^7 events take long for")
     asked = parser.parse_args()
     table = Table(title="Seconds; 2 threads")
-    for heading in ("events", "windows", "naive, interval", "naive, integer", "full", "incremental, 1 % new", "same rows"):
+    for heading in (
+        "events",
+        "windows",
+        "naive, interval",
+        "naive, integer",
+        "full",
+        "incremental, 1 % new",
+        "same rows",
+    ):
         table.add_column(heading, justify="right")
     with tempfile.TemporaryDirectory() as folder:
         for events in asked.events:

@@ -167,7 +167,9 @@ def bits(connection: duckdb.DuckDBPyConnection, query: str) -> set[str]:
 
 def test_the_order_of_rows_and_the_number_of_threads_change_no_bit() -> None:
     generator = random.Random(7)
-    world = [event(30 * generator.randrange(2000), generator.gauss(3, 2), generator.choice([0, 600])) for _ in range(3000)]
+    world = [
+        event(30 * generator.randrange(2000), generator.gauss(3, 2), generator.choice([0, 600])) for _ in range(3000)
+    ]
     connection = connect()
     load(connection, world)
     first = bits(connection, SQL[True])
@@ -221,7 +223,9 @@ def build(connection: duckdb.DuckDBPyConnection, clock: bool) -> None:
 
 def run(connection: duckdb.DuckDBPyConnection, clock: bool) -> None:
     columns = [row[0] for row in connection.sql("describe incremental").fetchall()]
-    connection.execute("begin; " + MACROS.windows_incremental("incremental", "tiles", FEW_SQL[clock], columns) + "; commit")
+    connection.execute(
+        "begin; " + MACROS.windows_incremental("incremental", "tiles", FEW_SQL[clock], columns) + "; commit"
+    )
 
 
 @st.composite
@@ -264,6 +268,6 @@ def test_incremental_runs_end_in_the_rows_of_a_full_build(history: tuple[bool, l
     ],
 )
 def test_what_cannot_be_is_refused_with_the_remedy(feature: str, says: str) -> None:
-    with pytest.raises(CompilerError, match="windows: the feature f .*") as refused:
+    with pytest.raises(CompilerError, match="windows: the feature f ") as refused:
         MACROS.windows_declaration({"f": feature}, {})
     assert says in str(refused.value)
