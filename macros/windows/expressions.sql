@@ -17,12 +17,12 @@
     A feature's value from the merged parts of a window.
 
     A mean is divided after whole and fraction were cast apart, so that of integers it equals DuckDB's avg() bit for bit. A
-    variance is taken about a value near the mean: the squares cancel exactly, in decimals, before the division in doubles.
+    variance is taken about the whole number next to the mean: the squares cancel exactly, in decimals, before the division in doubles.
 #}
 {% macro window_value(column, window) -%}
     {%- set argument = column.argument -%}
     {%- set n, s, q = argument ~ '_n_' ~ window, argument ~ '_s_' ~ window, argument ~ '_q_' ~ window -%}
-    {%- set near = 'cast(' ~ s ~ ' / nullif(' ~ n ~ ', 0) as decimal(28, 5))' -%}
+    {%- set near = 'cast(' ~ s ~ ' / nullif(' ~ n ~ ', 0) as bigint)' -%}
     {%- if column.kind == 'count' -%}
         cast({{ n }} as bigint)
     {%- elif column.kind == 'sum' -%}
@@ -31,8 +31,8 @@
         (cast(trunc({{ s }}) as double) + cast({{ s }} - trunc({{ s }}) as double)) / nullif({{ n }}, 0)
     {%- elif column.kind == 'stddev' -%}
         sqrt(greatest(
-            cast({{ q }} - 2 * cast({{ near }} * {{ s }} as decimal(38, 10)) + {{ near }} * {{ near }} * {{ n }} as double)
-            - pow(cast({{ s }} - {{ near }} * {{ n }} as double), 2) / {{ n }}, 0
+            cast({{ q }} - 2 * {{ near }} * {{ s }} + cast({{ near }} * {{ near }} * {{ n }} as decimal(38, 10)) as double)
+            - pow(cast({{ s }} - cast({{ near }} * {{ n }} as decimal(38, 10)) as double), 2) / {{ n }}, 0
         ) / nullif(greatest({{ n }} - 1, 0), 0))
     {%- elif column.kind in ('min', 'max') -%}
         {{ argument }}_{{ 'lo' if column.kind == 'min' else 'hi' }}_{{ window }}
