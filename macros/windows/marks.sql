@@ -11,9 +11,14 @@
 {%- endmacro %}
 
 
-{# What windows_mark() holds in a view's compiled SQL: {entity, arguments, longest}; none where windows() did not write it. #}
+{#
+    What windows_mark() holds in a view's compiled SQL: {entity, arguments, longest}; none where the SQL is not what windows()
+    wrote and nothing else. Of what is put around it, such as a lead(), a part does not tell the whole.
+#}
 {% macro windows_facts(sql) %}
-    {%- set found = modules.re.search('/\\* eiderdown\\.windows (\\{.*?\\}) \\*/', sql) -%}
+    {%- set found = modules.re.fullmatch(
+        '(?s)(?:\\s*--[^\\n]*\\n)*\\s*with _read as \\(.*?/\\* eiderdown\\.windows (\\{.*?\\}) \\*/.*from _merged\\s*', sql
+    ) -%}
     {{ return(fromjson(found.group(1)) if found else none) }}
 {% endmacro %}
 

@@ -271,3 +271,10 @@ def test_what_cannot_be_is_refused_with_the_remedy(feature: str, says: str) -> N
     with pytest.raises(CompilerError, match="windows: the feature f ") as refused:
         MACROS.windows_declaration({"f": feature}, {})
     assert says in str(refused.value)
+
+
+def test_only_what_is_windows_and_nothing_else_is_run_incrementally() -> None:
+    sql = SQL[True]
+    assert MACROS.windows_facts(f"-- What it is.\n\n{sql}")["entity"] == ["k"]
+    assert MACROS.windows_facts(f"select lead(k) over (order by k) from ({sql})") is None
+    assert MACROS.windows_facts(f"{sql} limit 3") is None
