@@ -3,6 +3,8 @@
 
     A version keeps its meaning: where the registry holds another meaning of this version, the build stops before the
     table is touched (keep_meaning.sql).
+
+    A view whose SQL is windows() is brought up to date where that can be done (windows_obstacle()), otherwise built anew.
 #}
 {% materialization feature_view, adapter = 'duckdb' %}
     {%- if not config.get('contract').enforced -%}
@@ -17,8 +19,13 @@
 
     {{ run_hooks(pre_hooks) }}
     {%- do adapter.drop_relation(load_cached_relation(this)) if (load_cached_relation(this) or {}).type == 'view' -%}
+    {%- set facts = eiderdown.windows_facts(compiled_code) -%}
     {% call statement('main') -%}
+        {%- if facts %}
+        {{ eiderdown.build_windows(compiled_code, facts, recorded) }}
+        {%- else %}
         {{ eiderdown.replace_table(this, compiled_code) }}
+        {%- endif %}
     {%- endcall %}
     {%- do recorded.update({'statistics': eiderdown.feature_statistics(declaration)}) -%}
     {% call statement('comment') -%}

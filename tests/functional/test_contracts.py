@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from serving.release import Release
-from tests.conftest import Project, messages
+from tests.conftest import REPOSITORY, Project, messages
 
 Rows = list[list[str]]
 
@@ -59,26 +59,39 @@ STAGING = {
     "out of range": (FLIGHTS, "timed.distance,", "-timed.distance as distance,", ["distance", "check"]),
 }
 
+WINDOWS = (REPOSITORY / ROUTES).read_text().partition("\n\n")[2]
+
+
+def _replacing(columns: str) -> tuple[str, str]:
+    """The edit that puts other columns over what windows() gives."""
+    return WINDOWS, f"select * replace ({columns}) from (\n{WINDOWS}) as computed\n"
+
+
 FEATURES = {
-    "dropped": ("    count(*) over last_days as route_landings,\n", "", ["route_landings", "missing in definition"]),
-    "renamed": ("as route_landings", "as landings", ["route_landings", "landings", "missing in contract"]),
-    "retyped": ("count(*) over last_days", "(count(*) over last_days)::int", ["route_landings", "type mismatch"]),
+    "dropped": (
+        "        'route_landings': 'count(*) over 7 days',\n",
+        "",
+        ["route_landings", "missing in definition"],
+    ),
+    "renamed": ("'route_landings'", "'landings'", ["route_landings", "landings", "missing in contract"]),
+    "retyped": (*_replacing("route_landings::int as route_landings"), ["route_landings", "type mismatch"]),
     "swapped numbers": (
-        "avg(arrival_delay) over last_days as route_mean_arrival_delay,\n"
-        "    avg(cast(arrival_delay >= 15 as integer)) over last_days as route_share_arrived_late",
-        "avg(cast(arrival_delay >= 15 as integer)) over last_days as route_mean_arrival_delay,\n"
-        "    avg(arrival_delay) over last_days as route_share_arrived_late",
+        *_replacing(
+            "route_share_arrived_late as route_mean_arrival_delay, route_mean_arrival_delay as route_share_arrived_late"
+        ),
         ["route_share_arrived_late", "check", "BETWEEN 0 AND 1"],
     ),
-    "swapped keys": ("    origin,\n    dest,", "    dest as origin,\n    origin as dest,", ["origin", "check"]),
-    "null in a key": ("    dest,\n", "    nullif(dest, 'MIA') as dest,\n", ["dest", "not null"]),
+    "swapped keys": (*_replacing("dest as origin, origin as dest"), ["origin", "check"]),
+    "null in a key": (*_replacing("nullif(dest, 'MIA') as dest"), ["dest", "not null"]),
     "duplicates in a key": (
-        "select distinct\n    origin,\n    dest,",
-        "select\n    origin,\n    first(dest) over (partition by origin order by dest) as dest,",
+        *_replacing("first(dest) over (partition by origin order by dest) as dest"),
         ["origin, dest, event_at, known_at", "primary key", "there twice"],
     ),
-    "out of range": ("count(*) over last_days", "-count(*) over last_days", ["route_landings", "check"]),
-    "known before it happened": ("as known_at", "- interval 1 day as known_at", ["known_at", "event_at", "check"]),
+    "out of range": (*_replacing("-route_landings as route_landings"), ["route_landings", "check"]),
+    "known before it happened": (
+        *_replacing("known_at - interval 1 day as known_at"),
+        ["known_at", "event_at", "check"],
+    ),
 }
 
 DATASETS = {
@@ -249,7 +262,7 @@ def test_a_first_version_that_breaks_its_contract_leaves_no_table(
 ) -> None:
     _forget(project)
     project.write("drop table features.route_activity_v1")
-    _edit(project, ROUTES, "count(*) over last_days", "-count(*) over last_days")
+    _edit(project, ROUTES, *_replacing("-route_landings as route_landings"))
     assert "features.route_activity_v1 was not built" in _stops(project, capfd)
 
 

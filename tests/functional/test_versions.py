@@ -21,7 +21,7 @@ def _edit(project: Project, file: str, old: str, new: str) -> None:
 
 def test_a_version_that_changes_its_meaning_stops_before_it_is_overwritten(project: Project) -> None:
     before = project.query("select * from features.route_activity_v1 order by all")
-    _edit(project, "features/route_activity_v1.sql", "interval 7 days", "interval 6 days")
+    _edit(project, "features/route_activity_v1.sql", "'count(*) over 7 days'", "'count(*) over 6 days'")
     result = project.dbt("run", "-s", "route_activity+", succeeds=False)
     said = messages(result)
     assert (
@@ -108,7 +108,7 @@ def test_added_columns_may_be_taken_under_a_champion(project: Project) -> None:
 
 
 def test_layout_and_comments_are_no_change(project: Project) -> None:
-    _edit(project, "features/route_activity_v1.sql", "select distinct", "-- a comment\nselect\n  distinct")
+    _edit(project, "features/route_activity_v1.sql", "select *", "-- a comment\n    select\n    *")
     _edit(project, "staging/weather.sql", "select observed.*", "select observed.* -- a comment")
     project.dbt("run", "-s", "weather+", "route_activity+")
     assert project.query("select max(version) from registry.model_versions") == [(1,)]
