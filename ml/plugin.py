@@ -24,6 +24,11 @@ def eiderdown_changes(old: str, new: str) -> str:
     return changes(old, new)
 
 
+def eiderdown_request_features(request: str) -> str:
+    """What ml.expressions.request_views answers."""
+    return kept("ml.expressions.request_views", "request_features", request)
+
+
 def eiderdown_aside(final: str) -> str:
     """A path to write to before `eiderdown_adopt` puts the file at `final`."""
     return str(files.aside(Path(final)))
@@ -75,6 +80,7 @@ class Plugin(BasePlugin):
         functions = (
             (eiderdown_fingerprint, 1),
             (eiderdown_changes, 2),
+            (eiderdown_request_features, 1),
             (eiderdown_aside, 1),
             (eiderdown_adopt, 2),
             (eiderdown_sha256, 1),

@@ -12,13 +12,14 @@
         ) }}
     {%- endif -%}
     {%- set declaration = eiderdown.feature_view_declaration(graph.nodes[model.unique_id]) -%}
+    {%- do eiderdown.request_features([declaration]) if declaration.kind == 'request' -%}
     {%- set fingerprint = eiderdown.fingerprint({
         'entity': declaration.entity,
         'event_at': declaration.event_at,
         'known_at': declaration.known_at,
         'ttl': declaration.ttl,
         'features': declaration.features,
-    }) -%}
+    } if declaration.kind == 'stored' else {'inputs': declaration.inputs, 'features': declaration.features}) -%}
     {%- do eiderdown.refuse_changed_version(declaration, fingerprint) -%}
 
     {{ run_hooks(pre_hooks) }}

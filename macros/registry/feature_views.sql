@@ -21,6 +21,7 @@
 select
     {{ eiderdown.literal(view.view) }} as view,
     {{ view.version }} as version,
+    {{ eiderdown.literal(view.kind) }} as kind,
     {{ eiderdown.literal(node.schema ~ '.' ~ node.alias) }} as relation,
     {{ eiderdown.literal(view.description) }} as description,
     cast({{ view.entity }} as varchar[]) as entity,
@@ -28,6 +29,7 @@ select
     {{ eiderdown.literal(view.known_at) }} as known_at,
     cast({{ eiderdown.literal(view.ttl) }} as interval) as ttl,
     {{ view.online | lower }} as online,
+    cast(map {{ view.inputs }} as map(varchar, varchar)) as inputs,
     cast(map {{ view.features }} as map(varchar, varchar)) as columns,
     {{ eiderdown.literal(recorded.fingerprint) }} as fingerprint,
     {{ eiderdown.literal(recorded.canonical) }} as canonical_sql,
