@@ -13,7 +13,6 @@ LAST_MOMENT, LAST_DAY = 2**63 - 1, 2**31 - 1
 """'infinity' of times and of dates; the same below zero is '-infinity'."""
 
 
-
 def cast(column: Column, source: Type, target: Type, or_null: bool = False) -> Column:
     """A column in another type, which `can_cast` allows. or_null: null where a value does not fit, not RowError."""
     if source == target:

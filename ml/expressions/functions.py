@@ -34,7 +34,19 @@ _NAMES = {
     exp.Pow: "pow",
 }
 _PARTS = {**{name: name for name in times.PARTS}, "dayofweek": "dow", "dayofyear": "doy", "weekofyear": "week"}
-_SHORT_PARTS = ("year", "quarter", "month", "week", "day", "dayofweek", "isodow", "dayofyear", "hour", "minute", "second")
+_SHORT_PARTS = (
+    "year",
+    "quarter",
+    "month",
+    "week",
+    "day",
+    "dayofweek",
+    "isodow",
+    "dayofyear",
+    "hour",
+    "minute",
+    "second",
+)
 _PAIRS: dict[str, Callable[[str, str], bool]] = {
     "starts_with": str.startswith,
     "prefix": str.startswith,
@@ -222,7 +234,9 @@ def _like(node: Node, pattern: Node, where: str) -> Node:
 def _substring(node: Node, start: Node, length: Node | None = None, *, where: str) -> Node:
     first, count = start.literal, length.literal if length else None
     if not isinstance(first, int) or first < 1 or (length and not (isinstance(count, int) and count >= 0)):
-        raise UnsupportedError(f"{where}: start (1 or more) and length (0 or more) must be numbers that are written out")
+        raise UnsupportedError(
+            f"{where}: start (1 or more) and length (0 or more) must be numbers that are written out"
+        )
     last = None if count is None else first - 1 + int(count)
     return computed(VARCHAR, text.per_value(lambda value: value[first - 1 : last]), _text(node, where))
 

@@ -82,10 +82,9 @@ def rounded(digits: int) -> Function:
 
     def operate(column: Column) -> Column:
         with np.errstate(all="ignore"):
-            if digits >= 0:
-                made = _half_away(column.values * power) / power
-            else:
-                made = _half_away(column.values / power) * power
+            made = (
+                _half_away(column.values * power) / power if digits >= 0 else _half_away(column.values / power) * power
+            )
             return Column(np.where(np.isfinite(made), made, column.values), column.null)
 
     return operate

@@ -154,7 +154,9 @@ def _connect(view: dict[str, Any], available: dict[str, str]) -> None:
                 f"{', '.join(available)}. Add it to meta.dataset.request, or list the view that holds it"
             )
         if canonical(found) != canonical(sql_type):
-            raise DeclarationError(f"{where}: its input {name} is declared {sql_type}, and is {found}; give it one type")
+            raise DeclarationError(
+                f"{where}: its input {name} is declared {sql_type}, and is {found}; give it one type"
+            )
     for name, sql_type in view["features"].items():
         if name.lower() in available:
             raise DeclarationError(
