@@ -96,10 +96,7 @@ class Compiler:
             )
         kind = parse_type(self._columns[name])
         if kind is None:
-            raise UnsupportedError(
-                f"{where}: is {self._columns[name]}, which is not computed with at request time; cast it "
-                "before, in a feature view"
-            )
+            raise UnsupportedError(f"{where}: is {self._columns[name]}; cast it before, in a stored feature view")
         return Node(kind, lambda batch: batch.column(name))
 
     def _comparison(self, tree: Any, where: str) -> Node:
@@ -110,12 +107,12 @@ class Compiler:
             if type(side) in (exp.Add, exp.Sub, exp.Mul) and sides[place].type.is_integer and limit.is_literal:
                 inner = [self.compile(side.this), self.compile(side.expression)]
                 if operators.is_solved(COMPARISONS[type(tree)], OPERATORS[type(side)], inner, sides[place].type, limit):
-                    sides[place] = operators.decimal_calculate(OPERATORS[type(side)], *inner, where)
-        return operators.compare(COMPARISONS[type(tree)], *sides, where)
+                    sides[place] = operators.decimal_calculate(OPERATORS[type(side)], inner[0], inner[1], where)
+        return operators.compare(COMPARISONS[type(tree)], sides[0], sides[1], where)
 
 
 def _literal(compiler: Compiler, tree: exp.Literal, where: str) -> Node:
-    text = tree.this
+    text: str = tree.this
     if tree.is_string:
         return literal(text, VARCHAR)
     if text.isdigit():
@@ -247,6 +244,8 @@ def _cast(compiler: Compiler, tree: exp.Cast, where: str) -> Node:
         raise UnsupportedError(
             f"{where}: a cast from {node.type} to {tree.to.sql(dialect='duckdb')} is not computed at request time"
         )
+    if isinstance(tree, exp.TryCast) and tree.find(exp.Column) is None:
+        raise UnsupportedError(f"{where}: reads no column, so it is one value for good; write that")
     source, to = node.type, target
     or_null = isinstance(tree, exp.TryCast)
     return computed(to, lambda column: cast(column, source, to, or_null), node)
