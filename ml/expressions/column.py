@@ -96,7 +96,9 @@ def to_arrow(column: Column, kind: Type) -> pa.Array:
     arrow = arrow_type(str(kind))
     if kind.name == "DECIMAL":
         # Arrow reads unscaled integers from their 16 bytes.
-        width = b"".join(int(value).to_bytes(16, "little", signed=True) for value in column.values)
+        width = b"".join(
+            int(value).to_bytes(16, "little", signed=True) for value in np.where(column.null, 0, column.values)
+        )
         valid = pa.array(~column.null).buffers()[1]
         return pa.Array.from_buffers(arrow, len(column), [valid, pa.py_buffer(width)])
     if kind.name == "DATE":

@@ -104,7 +104,10 @@ class Compiler:
         one, other = tree.this.unnest(), tree.expression.unnest()
         sides = [self.compile(one), self.compile(other)]
         for place, (side, limit) in enumerate([(one, sides[1]), (other, sides[0])]):
-            if type(side) in (exp.Add, exp.Sub, exp.Mul) and sides[place].type.is_integer and limit.is_literal:
+            if type(side) in (exp.Add, exp.Sub, exp.Mul) and sides[place].type.is_integer:
+                constants = [part for part in (one, other, side.this, side.expression) if part.find(exp.Column) is None]
+                if len(constants) > 1 and not all(self.compile(part).is_literal for part in constants):
+                    raise UnsupportedError(f"{where}: write the numbers that it is compared with as whole numbers")
                 inner = [self.compile(side.this), self.compile(side.expression)]
                 if operators.is_solved(COMPARISONS[type(tree)], OPERATORS[type(side)], inner, sides[place].type, limit):
                     sides[place] = operators.decimal_calculate(OPERATORS[type(side)], inner[0], inner[1], where)
