@@ -141,7 +141,7 @@ def lineage_of(connection: duckdb.DuckDBPyConnection, name: str) -> Lineage:
     users = _rows(
         connection,
         """
-        select distinct kind, name, name_version as version, aliases
+        select distinct feature_usage.kind, name, name_version as version, aliases
         from registry.feature_usage
         inner join registry.feature_views using (view, version)
         where relation || '.' || feature_usage."column" in (select unnest($features))

@@ -221,15 +221,15 @@ def model_inputs(
     for expression in reversed(dataset.expressions):
         if expression.name.lower() in needed:
             expressions.insert(0, expression)
-            needed |= set(json.loads(kept("ml.expressions", "expression_columns", expression.expression)))
+            needed |= set(json.loads(kept("ml.expressions.request_views", "expression_columns", expression.expression)))
     stored = [feature for view in dataset.definition["views"] for feature in view["features"]]
     computed = [expression.name for expression in expressions]
     known = {name.lower() for name in [*dataset.definition["request"], dataset.definition["at"], *stored, *computed]}
     if unknown := sorted(needed - known):
         raise DeclarationError(
-            f"the dataset {dataset.dataset} makes {', '.join(unknown)} in its own SQL, which a server does not run. Give the "
-            "column an expression (config: {meta: {expression: ...}}) over request fields and stored features, move it to a "
-            "feature view, or leave it out of the model (config.meta.model.features: {exclude: [...]})."
+            f"the dataset {dataset.dataset} makes {', '.join(unknown)} in its own SQL, which a server does not run. Move "
+            "it to a feature view, stored or computed from the request (config.meta.feature_view.inputs), or leave it out of "
+            "the model (config.meta.model.features: {exclude: [...]})."
         )
     registered = {
         (view, version): (fingerprint, ttl)

@@ -32,8 +32,8 @@ def eiderdown_lineage(definition: str) -> str:
 
 
 def eiderdown_expression_columns(expression: str) -> str:
-    """What ml.expressions answers."""
-    return kept("ml.expressions", "expression_columns", expression)
+    """What ml.expressions.request_views answers."""
+    return kept("ml.expressions.request_views", "expression_columns", expression)
 
 
 def eiderdown_types(types: str) -> str:
@@ -53,6 +53,11 @@ def _type_facts(sql_type: str | None) -> dict[str, Any]:
     except TypeError as error:
         return {"problem": str(error)}
     return {"type": canonical(sql_type), "is_key": is_key(sql_type), "is_scalar": is_scalar(sql_type), "problem": None}
+
+
+def eiderdown_request_features(request: str) -> str:
+    """What ml.expressions.request_views answers."""
+    return kept("ml.expressions.request_views", "request_features", request)
 
 
 def eiderdown_aside(final: str) -> str:
@@ -120,6 +125,7 @@ class Plugin(BasePlugin):
             (eiderdown_lineage, 1),
             (eiderdown_expression_columns, 1),
             (eiderdown_types, 1),
+            (eiderdown_request_features, 1),
             (eiderdown_aside, 1),
             (eiderdown_adopt, 2),
             (eiderdown_sha256, 1),

@@ -1,14 +1,13 @@
-"""Request-time features: the dataset's own SQL expressions, evaluated over a batch of requests in an in-memory DuckDB."""
+"""Request-time features: a signature's SQL expressions, compiled once and computed over a batch of requests."""
 
-import threading
-
-import duckdb
 import pyarrow as pa
 
 from ml.errors import EiderdownError
+from ml.expressions.column import RowError, from_arrow, to_arrow
+from ml.expressions.compiler import compile_expression
+from ml.expressions.node import Batch, Node
+from ml.expressions.types import Type, parse_type
 from ml.signature import Signature
-
-_ORDER = "_row"
 
 
 class ExpressionError(EiderdownError):
@@ -22,41 +21,34 @@ class ExpressionError(EiderdownError):
 
 
 class RequestFeatures:
-    """Evaluates a signature's expressions. One database for the model, one cursor for each thread that asks."""
+    """A signature's expressions as functions over columns. Safe to call from many threads."""
 
     def __init__(self, signature: Signature) -> None:
-        computed = [
-            f'cast(({expression.expression}) as {expression.type}) as "{expression.name}"'
-            for expression in signature.expressions
-        ]
-        self._query = f"select {', '.join(['*', *computed])} from request order by {_ORDER}"
-        self._database = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "1GB"})
-        for setting in ("TimeZone = 'UTC'", "enable_external_access = false", "lock_configuration = true"):
-            self._database.execute(f"set global {setting}")
-        self._local = threading.local()
+        """Compile. Raises UnsupportedError for an expression outside of the supported set."""
+        types = {field.name: field.type for field in signature.request} | {signature.at: "TIMESTAMPTZ"}
+        for view in signature.views:
+            types |= view.features
+        self._nodes: dict[str, Node] = {}
+        for expression in signature.expressions:
+            self._nodes[expression.name] = compile_expression(expression.expression, types)
+            types[expression.name] = expression.type
+        self._inputs: dict[str, Type] = {
+            name: kind
+            for name, sql_type in types.items()
+            if name not in self._nodes and (kind := parse_type(sql_type)) is not None
+        }
 
     def compute(self, requests: pa.Table) -> pa.Table:
         """Requests (fields, the prediction time, stored features) with the request-time features beside them.
 
         The count and order of rows are kept. Raises ExpressionError for the first row that has no value.
         """
-        try:
-            return self._evaluate(requests)
-        except duckdb.Error:
-            for row in range(requests.num_rows):
-                try:
-                    self._evaluate(requests.slice(row, 1))
-                except duckdb.Error as error:
-                    raise ExpressionError(row) from error
-            raise
-
-    def _evaluate(self, requests: pa.Table) -> pa.Table:
-        cursor = getattr(self._local, "cursor", None)
-        if cursor is None:
-            cursor = self._local.cursor = self._database.cursor()
-        numbered = requests.append_column(_ORDER, pa.array(range(requests.num_rows), pa.int64()))
-        cursor.register("request", numbered)
-        try:
-            return cursor.sql(self._query).to_arrow_table()
-        finally:
-            cursor.unregister("request")
+        batch = Batch(lambda name: from_arrow(requests.column(name), self._inputs[name]), requests.num_rows)
+        for name, node in self._nodes.items():
+            try:
+                column = node.evaluate(batch)
+            except RowError as error:
+                raise ExpressionError(error.row) from error
+            batch.add(name, column)
+            requests = requests.append_column(name, to_arrow(column, node.type))
+        return requests

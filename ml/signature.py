@@ -40,6 +40,8 @@ class Expression:
     name: str
     type: str
     expression: str
+    view: str
+    """The request-time feature view that it is a column of, with its version."""
 
 
 @dataclass(frozen=True)

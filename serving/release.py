@@ -68,3 +68,8 @@ class Release:
             return self.views[name]
         versions = [view for view in self.views.values() if view.released.view == name]
         return max(versions, key=lambda view: view.released.version, default=None)
+
+    def is_computed(self, name: str) -> bool:
+        """Whether a view, by either name, is computed from the request, so that nothing of it is stored."""
+        views = {one.view for model in self.predictors.values() for one in model.signature.expressions}
+        return name in views | {view.rpartition("_v")[0] for view in views}

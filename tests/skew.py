@@ -115,7 +115,7 @@ def _add_models(project: Project) -> None:
     (models / "datasets" / "skew_dataset.sql").write_text(
         f"with spine as (select * from {spine}),\n"
         f"joined as ({{{{ eiderdown.point_in_time('spine', {refs}, status=true) }}}})\n"
-        "select *, {{ eiderdown.request_features() }} from joined\n"
+        "select * from joined\n"
     )
     (models / "predictions" / "flight_delay_upcoming.sql").write_text(
         f"with upcoming as (select row_id as flight_id, spine.* from {spine} as spine\n"

@@ -44,7 +44,8 @@
 
 {#
     What a dataset is made of, as data: {row_id, at, columns, request, expressions, views}.
-    `request` maps each field that a client sends to {type, required}; `views` are the declarations of its feature views.
+    `request` maps each field that a client sends to {type, required}; `views` are the declarations of its stored feature
+    views, `expressions` the features of those that are computed from the request.
 #}
 {% macro dataset_definition(node) %}
     {%- set declared = (node.config.meta or {}).get('dataset') or {} -%}
@@ -72,7 +73,8 @@
             ~ "single values. Make a feature of it in a feature view, or send its parts as fields of their own"
         ) }}
     {%- endfor -%}
-    {%- set views = eiderdown.views_of(node) -%}
+    {%- set declarations = eiderdown.views_of(node) -%}
+    {%- set views = declarations | selectattr('kind', 'equalto', 'stored') | list -%}
     {%- for view in views -%}
         {%- for key in view.entity if key not in declared.request -%}
             {{ exceptions.raise_compiler_error(
@@ -98,15 +100,33 @@
     {%- for field in declared.request -%}
         {%- do request.update({field: {'type': columns[field], 'required': field in required}}) -%}
     {%- endfor -%}
+    {%- set available = {declared.at: columns[declared.at]} -%}
+    {%- for field in declared.request -%}{%- do available.update({field: columns[field]}) -%}{%- endfor -%}
+    {%- for view in views -%}{%- do available.update(view.features) -%}{%- endfor -%}
+    {%- set expressions = eiderdown.request_features(
+        declarations | selectattr('kind', 'equalto', 'request') | list, available
+    ) -%}
     {{ return({
         'row_id': declared.row_id,
         'at': declared.at,
         'columns': columns,
         'not_null': required.keys() | list,
         'request': request,
-        'expressions': eiderdown.expressions(node),
+        'expressions': expressions,
         'views': views,
     }) }}
+{% endmacro %}
+
+
+{# The declarations of the feature views that a dataset's node refs, in the order of its refs. #}
+{% macro views_of(node) %}
+    {%- set views = [] -%}
+    {%- for id in node.depends_on.nodes -%}
+        {%- if id in graph.nodes and 'feature_view' in (graph.nodes[id].config.meta or {}) -%}
+            {%- do views.append(eiderdown.feature_view_declaration(graph.nodes[id])) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(views) }}
 {% endmacro %}
 
 

@@ -29,10 +29,9 @@
     {%- for view in signature.views -%}
         {%- do declarations.append(eiderdown.declaration_of_version(view.view, view.version)) -%}
     {%- endfor -%}
-select
-    *{{ ',' if signature.expressions }}
-    {{ eiderdown.computed(signature.expressions) }}
-from ({{ eiderdown.point_in_time_join(spine, declarations, signature.at, true) }})
+{{ return(eiderdown.with_request_features(
+    eiderdown.point_in_time_join(spine, declarations, signature.at, true), signature.expressions
+)) }}
 {%- endmacro %}
 
 

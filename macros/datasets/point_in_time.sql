@@ -2,7 +2,8 @@
     Join a spine to feature views as they were known at the spine's time: no value that was not known by then.
 
     spine: a relation or the name of a CTE with one row per prediction: the entities' keys, the time, anything else.
-    views: what ref() returns for feature views, in any number.
+    views: what ref() returns for feature views, in any number. Those that are computed from the request (see request())
+        are added after the join, in the order of the list.
     at: the spine's column that holds the prediction time (timestamptz).
     status: also give `<view>_v<N>_status` per view: 'present', 'not_found' or 'expired'.
 
@@ -26,7 +27,12 @@
             {%- do declarations.append(eiderdown.declaration_of(view)) -%}
         {%- endfor -%}
     {%- endif -%}
-    {{ return(eiderdown.point_in_time_join(spine, declarations, at, status)) }}
+    {%- do eiderdown.refuse_repeated_features(declarations) -%}
+    {%- set stored = declarations | selectattr('kind', 'equalto', 'stored') | list -%}
+    {%- set requested = declarations | selectattr('kind', 'equalto', 'request') | list -%}
+    {{ return(eiderdown.with_request_features(
+        eiderdown.point_in_time_join(spine, stored, at, status), eiderdown.request_features(requested)
+    )) }}
 {%- endmacro %}
 
 {# The same for declarations in the place of relations. #}

@@ -1,9 +1,11 @@
 {#
     What a feature view declares in its YAML, checked and completed.
 
-    node: the view's node in the graph (a model with config.meta.feature_view).
-    Returns {view, version, relation, entity, entity_types, event_at, known_at, ttl, online, features, description}: `ttl` is
-    an interval as DuckDB writes it or none, `features` maps the name of each feature column to its type.
+    node: the view's node in the graph (a model with config.meta.feature_view). One with `inputs` is computed from the
+    request: see request_view_declaration().
+    Returns {view, version, relation, kind, inputs, entity, entity_types, event_at, known_at, ttl, online, features,
+    description}: `kind` is 'stored', `ttl` is an interval as DuckDB writes it or none, `features` maps the name of each
+    feature column to its type.
     A declaration that cannot hold is a compiler error that names the view, the field and the remedy.
 #}
 {% macro feature_view_declaration(node) %}
@@ -21,6 +23,7 @@
             ~ "versions: [{v: 1}]"
         ) }}
     {%- endif -%}
+    {%- if 'inputs' in declared -%}{{ return(eiderdown.request_view_declaration(node)) }}{%- endif -%}
     {%- set allowed = ['entity', 'event_at', 'known_at', 'ttl', 'online'] -%}
     {%- for field in declared -%}
         {%- if field not in allowed -%}
@@ -79,6 +82,8 @@
         'view': node.name,
         'version': node.version | int,
         'relation': node.relation_name,
+        'kind': 'stored',
+        'inputs': {},
         'entity': declared.entity,
         'entity_types': entity_types,
         'event_at': event_at,
@@ -150,7 +155,7 @@
     {%- set query -%}
         select comment from duckdb_tables()
         where database_name = {{ eiderdown.literal(target.database) }} and table_name = {{ eiderdown.literal(table) }}
-            and try(json_extract(comment, '$.definition.declaration.entity')) is not null
+            and try(json_extract(comment, '$.definition.declaration.features')) is not null
     {%- endset -%}
     {%- set rows = run_query(query).rows -%}
     {%- if rows | length != 1 -%}
@@ -160,9 +165,13 @@
             ~ model.tested_node_unique_id.split('.')[2]
         ) }}
     {%- endif -%}
-    {%- set declaration = fromjson(rows[0][0]).definition.declaration -%}
+    {%- set recorded = fromjson(rows[0][0]) -%}
+    {%- set declaration = recorded.definition.declaration -%}
     {%- set name = table.rsplit('_v', 1) -%}
-    {%- do declaration.update({'view': name[0], 'version': name[1], 'relation': fixture}) -%}
+    {%- do declaration.update({
+        'view': name[0], 'version': name[1], 'name': table, 'relation': fixture, 'sql': recorded.request_sql,
+        'kind': 'request' if recorded.request_sql else 'stored',
+    }) -%}
     {{ return(declaration) }}
 {% endmacro %}
 

@@ -14,6 +14,7 @@
         ) }}
     {%- endif -%}
     {%- set declaration = eiderdown.feature_view_declaration(graph.nodes[model.unique_id]) -%}
+    {%- do eiderdown.request_features([declaration]) if declaration.kind == 'request' -%}
     {%- set recorded = eiderdown.fingerprint(eiderdown.declared_meaning(declaration)) -%}
     {%- do eiderdown.keep_meaning(declaration, recorded) -%}
 
@@ -27,7 +28,11 @@
         {{ eiderdown.replace_table(this, compiled_code) }}
         {%- endif %}
     {%- endcall %}
-    {%- do recorded.update({'statistics': eiderdown.feature_statistics(declaration)}) -%}
+    {%- if declaration.kind == 'request' -%}
+        {%- do recorded.update({'request_sql': declaration.sql}) -%}
+    {%- else -%}
+        {%- do recorded.update({'statistics': eiderdown.feature_statistics(declaration)}) -%}
+    {%- endif -%}
     {% call statement('comment') -%}
         {{ eiderdown.comment_on(this, recorded) }}
     {%- endcall %}
@@ -40,6 +45,9 @@
 
 {# What a declaration adds to the meaning of a view's SQL. #}
 {% macro declared_meaning(declaration) %}
+    {%- if declaration.kind == 'request' -%}
+        {{ return({'inputs': declaration.inputs, 'features': declaration.features}) }}
+    {%- endif -%}
     {{ return({
         'entity': declaration.entity,
         'event_at': declaration.event_at,

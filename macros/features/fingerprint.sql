@@ -102,6 +102,12 @@
             {%- endif -%}
         {%- endif -%}
     {%- endfor -%}
+    {%- set inputs = ((node.config.meta or {}).get('feature_view') or {}).get('inputs') -%}
+    {%- if inputs -%}
+        {#- The request is a source like any other: what comes from it can be followed. #}
+        {%- do made.update({'sql': made.sql.replace(eiderdown.request_relation(inputs), '"request"."inputs" as request')}) -%}
+        {%- do made.reads.update({'request.inputs': {'fingerprint': 'request', 'columns': inputs}}) -%}
+    {%- endif -%}
     {%- do made.update({'sql': made.sql.replace(home, '')}) -%}
     {{ return(made) }}
 {% endmacro %}

@@ -35,9 +35,13 @@ select
     used.dataset as name,
     used.version as name_version
 from (
-    select dataset, version, unnest(from_json(
-        json_extract(definition, '$.views'), '[{"view": "VARCHAR", "version": "INTEGER", "features": "MAP(VARCHAR, VARCHAR)"}]'
-    )) as view
+    select dataset, version, unnest({{ eiderdown.stored_views('definition') }}) as view
+    from {{ datasets }}
+) as used
+union all
+select {{ eiderdown.request_feature('used.expression') }}, 'dataset', used.dataset, used.version
+from (
+    select dataset, version, unnest({{ eiderdown.request_expressions('definition') }}) as expression
     from {{ datasets }}
 ) as used
 {% endmacro %}
@@ -55,19 +59,47 @@ from (
     select
         model,
         version,
-        unnest(from_json(
-            json_extract(signature, '$.views'),
-            '[{"view": "VARCHAR", "version": "INTEGER", "features": "MAP(VARCHAR, VARCHAR)"}]'
-        )) as view,
+        unnest({{ eiderdown.stored_views('signature') }}) as view,
         list_concat(
             from_json(json_extract(signature, '$.features[*].name'), '["VARCHAR"]'),
             flatten(list_transform(
-                from_json(json_extract(signature, '$.expressions[*].expression'), '["VARCHAR"]'),
-                lambda expression: from_json(eiderdown_expression_columns(expression), '["VARCHAR"]')
+                {{ eiderdown.request_expressions('signature') }},
+                lambda made: from_json(eiderdown_expression_columns(made.expression), '["VARCHAR"]')
             ))
         ) as taken
     from {{ versions }}
 ) as used,
 unnest(map_keys(used.view.features)) as features (feature)
 where list_contains(used.taken, feature)
+union all
+{#- A signature has only those that the model takes. #}
+select {{ eiderdown.request_feature('used.expression') }}, 'model', used.model, used.version
+from (
+    select model, version, unnest({{ eiderdown.request_expressions('signature') }}) as expression
+    from {{ versions }}
+) as used
 {% endmacro %}
+
+
+{# The feature views in a definition or a signature, as a list of structs. #}
+{% macro stored_views(json) -%}
+    from_json(
+        json_extract({{ json }}, '$.views'), '[{"view": "VARCHAR", "version": "INTEGER", "features": "MAP(VARCHAR, VARCHAR)"}]'
+    )
+{%- endmacro %}
+
+
+{# The request-time features in a definition or a signature, as a list of structs. #}
+{% macro request_expressions(json) -%}
+    from_json(
+        json_extract({{ json }}, '$.expressions'), '[{"name": "VARCHAR", "expression": "VARCHAR", "view": "VARCHAR"}]'
+    )
+{%- endmacro %}
+
+
+{# View, version and column of a request-time feature. #}
+{% macro request_feature(expression) -%}
+    regexp_extract({{ expression }}.view, '^(.*)_v[0-9]+$', 1),
+    cast(regexp_extract({{ expression }}.view, '_v([0-9]+)$', 1) as integer),
+    {{ expression }}.name
+{%- endmacro %}

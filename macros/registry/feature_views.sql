@@ -30,6 +30,7 @@
 select
     {{ eiderdown.literal(view.view) }} as view,
     {{ view.version }} as version,
+    {{ eiderdown.literal(view.kind) }} as kind,
     '{{ 'deprecated' if node.deprecation_date else 'active' }}' as status,
     {{ eiderdown.literal(node.schema ~ '.' ~ node.alias) }} as relation,
     cast({{ eiderdown.literal(view.description) }} as varchar) as description,
@@ -40,6 +41,7 @@ select
     {{ eiderdown.literal(view.known_at) }} as known_at,
     cast({{ eiderdown.literal(view.ttl) }} as interval) as ttl,
     {{ view.online | lower }} as online,
+    cast(map {{ view.inputs }} as map(varchar, varchar)) as inputs,
     cast(map {{ view.features }} as map(varchar, varchar)) as columns,
     from_json({{ eiderdown.literal(tojson(descriptions)) }}, '"MAP(VARCHAR, VARCHAR)"') as column_descriptions,
     {{ eiderdown.literal(recorded.fingerprint) }} as fingerprint,

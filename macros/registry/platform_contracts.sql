@@ -10,16 +10,18 @@ feature_views:
   columns:
     view: varchar not null
     version: integer not null check (version > 0)
+    kind: varchar not null check (kind in ('stored', 'request'))
     status: varchar not null check (status in ('active', 'deprecated', 'retired'))
     relation: varchar not null
     description: varchar
     owner: varchar
     tags: varchar[] not null
     entity: varchar[] not null
-    event_at: varchar not null
-    known_at: varchar not null
+    event_at: varchar
+    known_at: varchar
     ttl: interval
     online: boolean not null
+    inputs: map(varchar, varchar) not null
     columns: map(varchar, varchar) not null
     column_descriptions: map(varchar, varchar) not null
     fingerprint: varchar not null

@@ -25,16 +25,14 @@ joined as (
         ref('carrier_activity'),
         ref('route_activity'),
         ref('origin_weather'),
+        ref('departure'),
     ]) }}
 
 ),
 
 final as (
 
-    select
-        * exclude (airport, expected_at),
-        {{ eiderdown.request_features() }}
-    from joined
+    select * exclude (airport, expected_at) from joined
 
 )
 

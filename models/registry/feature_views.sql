@@ -5,4 +5,5 @@
     ref('carrier_activity'),
     ref('route_activity'),
     ref('origin_weather'),
+    ref('departure'),
 ]) }}

@@ -66,6 +66,8 @@ async def features(view: str, request: Request) -> dict[str, Any]:
     settings = request.app.state.settings
     release = current_release(request)
     online = release.view(view)
+    if online is None and release.is_computed(view):
+        raise Problem(404, "this feature view is computed from the request, so nothing of it is stored; ask /predict")
     if online is None:
         raise Problem(404, f"no such feature view in the release; the views are {', '.join(release.views) or 'none'}")
     body = await read_object(request, settings, {"keys"})

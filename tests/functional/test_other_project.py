@@ -23,8 +23,9 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def test_the_demonstration_is_off(machines: Project) -> None:
-    assert machines.query("select table_name from duckdb_tables() where schema_name = 'features'") == [
-        ("machine_health_v1",)
+    assert machines.query("select table_name from duckdb_tables() where schema_name = 'features' order by 1") == [
+        ("heating_v1",),
+        ("machine_health_v1",),
     ]
     listed = machines.dbt("ls", "--resource-type", "model", "--resource-type", "test").result
     assert not [name for name in listed if name.startswith("eiderdown.")]

@@ -295,19 +295,44 @@ def test_batch_and_http_agree_while_the_dataset_reads_a_newer_view(
     assert [one["score"] for one in answer["predictions"]] == [row[1] for row in before]
 
 
-def test_a_changed_expression_trains_although_no_value_changes(project: Project) -> None:
-    _edit(project, "datasets/_datasets.yml", "airport <> origin", "not (airport = origin)")
+def test_a_new_version_of_a_request_time_view_trains_although_no_value_changes(project: Project) -> None:
+    folder = project.folder / "models" / "features"
+    text = (folder / "departure_v1.sql").read_text()
+    (folder / "departure_v2.sql").write_text(text.replace("airport <> origin", "not (airport = origin)"))
+    path = folder / "_features.yml"
+    path.write_text(path.read_text().rstrip("\n") + "\n      - v: 2\n")
+    _edit(project, "registry/feature_views.sql", "ref('departure')", "ref('departure', v=1), ref('departure', v=2)")
+    _edit(project, "datasets/flight_delay_dataset.sql", "ref('departure')", "ref('departure', v=2)")
+    project.dbt("run", "-s", "departure.v2", "feature_views")
     project.dbt("run", "--selector", "training_pipeline")
     trained = "select model, max(version) from registry.model_versions group by 1 order by 1"
-    assert project.query(trained) == [("flight_delay", 2), ("flight_delay_schedule", 1)]
+    assert project.query(trained) == [("flight_delay", 2), ("flight_delay_schedule", 2)]
+
+
+def test_a_request_time_view_keeps_its_meaning(project: Project) -> None:
+    _edit(project, "features/departure_v1.sql", "/ 3600", "/ 60")
+    refused = messages(project.dbt("run", "-s", "departure", succeeds=False))
+    assert "feature view departure version 1: its meaning has changed: column turnaround_hours changed" in refused
+
+
+def test_a_request_time_view_that_no_server_could_compute_is_refused(project: Project) -> None:
+    _edit(project, "features/departure_v1.sql", "airport <> origin", "regexp_matches(airport, origin)")
+    refused = messages(project.dbt("run", "-s", "departure", "flight_delay_dataset", succeeds=False))
+    assert "feature view departure_v1, column is_elsewhere: REGEXP_MATCHES(airport, origin): is outside of" in refused
+
+
+def test_an_input_that_a_dataset_lacks_is_refused(project: Project) -> None:
+    _edit(project, "datasets/flight_delay_dataset.sql", "        ref('plane_activity', v=2),\n", "")
+    refused = messages(project.dbt("run", "-s", "flight_delay_dataset", succeeds=False))
+    assert "feature view departure_v1: its input expected_at is no request field and no feature of a view" in refused
 
 
 def test_a_feature_that_no_server_could_make_is_refused(project: Project) -> None:
     _edit(
         project,
         "datasets/flight_delay_dataset.sql",
-        "{{ eiderdown.request_features() }}",
-        "{{ eiderdown.request_features() }},\n        arrived_late as hint",
+        "select * exclude (airport, expected_at) from joined",
+        "select * exclude (airport, expected_at), arrived_late as hint from joined",
     )
     _edit(
         project,

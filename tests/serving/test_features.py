@@ -87,3 +87,10 @@ def test_an_event_before_all_time(
     row = answer.json()["rows"][0]
     assert row["event_at"] is None
     assert {feature["status"] for feature in row["features"].values()} == {status}
+
+
+def test_a_view_that_is_computed_from_the_request_has_nothing_stored(standing_client: TestClient) -> None:
+    for name in ("departure", "departure_v1"):
+        answer = standing_client.post(f"/features/{name}", json={"keys": [{"origin": "JFK"}]})
+        assert answer.status_code == 404
+        assert "computed from the request" in answer.json()["detail"][0]["msg"]

@@ -8,5 +8,4 @@ with spine as (
     from {{ ref('readings') }}
 )
 
-select *, {{ eiderdown.request_features() }}
-from ({{ eiderdown.point_in_time('spine', [ref('machine_health', v=1)]) }})
+{{ eiderdown.point_in_time('spine', [ref('machine_health', v=1), ref('heating', v=1)]) }}

@@ -1,0 +1,1 @@
+"""Request-time expressions: SQL that is compiled once to functions over columns and gives exactly DuckDB's values."""

@@ -1,0 +1,2 @@
+select temperature > mean_temperature as is_heating
+from {{ eiderdown.request() }}
