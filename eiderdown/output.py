@@ -25,7 +25,7 @@ def print_rows(columns: list[str], rows: list[list[Any]], as_json: bool) -> None
     for place, column in enumerate(columns):
         # The first column tells rows apart, so it is the last to be folded.
         longest = max((len(row[place]) for row in shown), default=0)
-        table.add_column(column, overflow="fold", min_width=min(longest, 20) if place == 0 else None)
+        table.add_column(column, overflow="fold", no_wrap=place == 0 and longest <= 24)
     for row in shown:
         table.add_row(*(escape(value) for value in row))
     console.print(table)

@@ -68,7 +68,8 @@ def test_usage_names_the_models_that_take_a_feature(built: Project) -> None:
     assert direct == [("dataset", "flight_delay", 1, []), ("model", "flight_delay", 1, ["champion"])]
     through_an_expression = built.query(usage + "and \"column\" = 'expected_at' and kind = 'model'")
     assert through_an_expression == [("model", "flight_delay", 1, ["champion"])]
-    assert built.query("select count(*) from registry.feature_usage where name = 'flight_delay_schedule'") == [(0,)]
+    taken = "select view, \"column\" from registry.feature_usage where name = 'flight_delay_schedule' order by all"
+    assert built.query(taken) == [("departure", "local_hour"), ("departure", "weekday")]
 
 
 def test_lineage_command_goes_both_ways(run: Any, built: Project) -> None:
@@ -99,7 +100,7 @@ def test_features_are_found_and_shown(run: Any) -> None:
     assert {row["status"] for row in found} == {"active", "deprecated"}
     assert run("features", "search", "millibars", "--json")[0]["feature"] == "features.origin_weather_v1.pressure"
     assert run("features", "search", "no such thing", "--json") == []
-    assert len(run("features", "list", "--json")) == 6
+    assert len(run("features", "list", "--json")) == 7
     shown = run("features", "show", "plane_activity", "--json")[0]
     assert (shown["version"], shown["owner"], len(shown["features"])) == (2, "operations", 8)
     assert "Where a plane is" in run("features", "show", "features.plane_activity_v1")

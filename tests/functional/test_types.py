@@ -235,7 +235,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     keys = {"machine_id": "int64", "predicted_at": "timestamptz"}
     _write(project, "datasets/seen.yml", _contract("seen", keys | types, config={"meta": meta}))
     _write(project, "registry/datasets.sql", "{{ eiderdown.datasets([ref('stops'), ref('seen')]) }}")
-    views = "{{ eiderdown.feature_views([ref('machine_health', v=1), ref('everything', v=1)]) }}"
+    views = "{{ eiderdown.feature_views([ref('machine_health', v=1), ref('heating', v=1), ref('everything', v=1)]) }}"
     _write(project, "registry/feature_views.sql", views)
     readings = folder / "models" / "staging" / "readings.sql"
     readings.write_text(readings.read_text().replace("range(600)", "range(100)"))

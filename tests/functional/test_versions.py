@@ -41,7 +41,7 @@ def test_a_change_upstream_is_a_change_of_what_uses_it_and_of_nothing_else(
 ) -> None:
     _edit(project, "staging/weather.sql", "cast(temp as double)", "cast(temp - 32 as double)")
     _edit(project, "staging/flights.sql", "timed.sched_dep_at, null) as cancelled_at", "null, null) as cancelled_at")
-    _edit(project, "features/carrier_activity_v1.sql", "last_hours", "some_hours")
+    _edit(project, "features/plane_activity_v2.sql", "last_of_minute", "of_each_minute_the_last")
     monkeypatch.chdir(project.folder)
     monkeypatch.setenv("EIDERDOWN_HOME", str(project.home))
     before = project.query("select * from staging.weather order by all")
@@ -124,7 +124,7 @@ def test_the_registry_follows_descriptions_and_deprecations(project: Project) ->
     assert project.query("select description from registry.feature_views where view = 'origin_weather'") == [
         ("Weather, an hour old.",)
     ]
-    assert project.query("select count(*), count(distinct fingerprint) from registry.feature_views") == [(6, 6)]
+    assert project.query("select count(*), count(distinct fingerprint) from registry.feature_views") == [(7, 7)]
 
 
 def test_a_view_without_versions_is_told_how_to_write_them(project: Project) -> None:
