@@ -16,8 +16,8 @@
 {#
     A feature's value from the merged parts of a window.
 
-    A mean is divided after whole and fraction were cast apart, so that of integers it equals DuckDB's avg() bit for bit. A
-    variance is taken about the whole number next to the mean: the squares cancel exactly, in decimals, before the division in doubles.
+    Beyond 2^53 the whole and the fraction of a sum are cast apart, so that the mean of integers equals DuckDB's avg() bit for
+    bit; it takes long, so not below. A variance is taken about the whole number next to the mean: the squares cancel exactly, in decimals, before the division in doubles.
 #}
 {% macro window_value(column, window) -%}
     {%- set argument = column.argument -%}
@@ -28,7 +28,11 @@
     {%- elif column.kind == 'sum' -%}
         if({{ n }} = 0, null, {{ s }})
     {%- elif column.kind == 'mean' -%}
-        (cast(trunc({{ s }}) as double) + cast({{ s }} - trunc({{ s }}) as double)) / nullif({{ n }}, 0)
+        if(
+            abs({{ s }}) <= 9007199254740992,
+            cast({{ s }} as double),
+            cast(trunc({{ s }}) as double) + cast({{ s }} - trunc({{ s }}) as double)
+        ) / nullif({{ n }}, 0)
     {%- elif column.kind == 'stddev' -%}
         sqrt(greatest(
             cast({{ q }} - 2 * {{ near }} * {{ s }} + cast({{ near }} * {{ near }} * {{ n }} as decimal(38, 10)) as double)
