@@ -65,7 +65,8 @@ def test_proposed_contracts_hold_on_the_demonstration(
         if "primary_key" in proposed:
             keyed.add(f"{name}_twice")
             _paste(project, f"{name}_twice", proposed, f"{rows} union all {rows}")
-    assert len(keyed) >= len(relations) - 1
+    # A request-time view's table is empty, so every column would be a key.
+    assert len(keyed) >= len(relations) - 2
     result = project.dbt("run", succeeds=False)
     failed = {node.node.name: node.message for node in result.result if node.status == "error"}
     assert set(failed) == keyed

@@ -312,7 +312,10 @@ def test_a_new_version_of_a_request_time_view_trains_although_no_value_changes(p
 def test_a_request_time_view_keeps_its_meaning(project: Project) -> None:
     _edit(project, "features/departure_v1.sql", "/ 3600", "/ 60")
     refused = messages(project.dbt("run", "-s", "departure", succeeds=False))
-    assert "feature view departure version 1: its meaning has changed: column turnaround_hours changed" in refused
+    assert (
+        "feature view departure version 1: its meaning has changed (breaking): column turnaround_hours changed"
+        in refused
+    )
 
 
 def test_a_request_time_view_that_no_server_could_compute_is_refused(project: Project) -> None:

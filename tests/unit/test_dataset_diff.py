@@ -35,7 +35,7 @@ def test_known_edits_are_found(tmp_path: Path) -> None:
         "('c', 3, 3.30, 'Rome', true, '2026-01-03'), ('d', 4, 4.40, null, false, '2026-01-04')) "
         "t(id, size, price, city, gone, seen_at)",
         request={"city": {"type": "varchar", "required": True}},
-        expressions=[{"name": "size", "type": "integer", "expression": "size + 1"}],
+        expressions=[{"name": "size", "type": "integer", "expression": "size + 1", "view": "sizes_v1"}],
         views=[view("shops", 1), view("weather", 1)],
         not_null=["id", "city"],
     )
@@ -54,7 +54,7 @@ def test_known_edits_are_found(tmp_path: Path) -> None:
         "('d', 4, null, null, '2026-01-04', null), ('e', 5, 5, 'Lima', '2026-01-05', null), "
         "('f', 6, 6, 'Lima', '2026-01-06', null)) t(id, size, price, city, seen_at, come)",
         request={"city": {"type": "varchar", "required": False}, "size": {"type": "double", "required": True}},
-        expressions=[{"name": "size", "type": "double", "expression": "size + 2"}],
+        expressions=[{"name": "size", "type": "double", "expression": "size + 2", "view": "sizes_v1"}],
         views=[view("shops", 2), view("stock", 1)],
         sql="select *\nfrom orders\nwhere true",
     )
