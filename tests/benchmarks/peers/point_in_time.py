@@ -22,13 +22,17 @@ AT, VIEWS = PLAN["at"], PLAN["views"]
 Contender = tuple[Callable[[], Any], Callable[[Path], Any]]
 
 
-def _sql(select: str) -> Contender:
+def _sql(name: str) -> Contender:
+    """In a database file, as a warehouse is, so that tables can be put out of memory."""
     import duckdb
 
-    connection = duckdb.connect()
+    select, limit = PLAN["sql"][name]
+    connection = duckdb.connect(str(FOLDER / f"{name}.duckdb"))
     connection.execute("set TimeZone = 'UTC'")
-    for name in ["spine", *(view["name"] for view in VIEWS)]:
-        connection.execute(f"create table {name} as from '{FOLDER / name}.parquet'")
+    if limit:
+        connection.execute(f"set memory_limit = '{limit}'")
+    for table in ["spine", *(view["name"] for view in VIEWS)]:
+        connection.execute(f"create table {table} as from '{FOLDER / table}.parquet'")
 
     def joined() -> None:
         connection.execute(f"create or replace temporary table joined as {select}")
@@ -127,7 +131,7 @@ def _medians(rounds: int, work: Callable[[], Any]) -> tuple[float, float]:
 def main() -> None:
     name, rounds = sys.argv[1], int(sys.argv[3])
     peers = {"polars": _polars, "pandas": _pandas, "feast": _feast}
-    joined, write = peers[name]() if name in peers else _sql(PLAN["sql"][name])
+    joined, write = peers[name]() if name in peers else _sql(name)
     # Feast takes minutes: its one run is the one that writes.
     seconds = None if name == "feast" else _medians(rounds, joined)[0]
     written, cpu = _medians(1 if name == "feast" else rounds, lambda: write(FOLDER / f"{name}.parquet"))
