@@ -76,7 +76,8 @@
 #}
 {% macro definition(node, states) %}
     {%- set home = eiderdown.home() ~ '/' -%}
-    {%- set made = {'sql': node.compiled_code, 'reads': {}} -%}
+    {%- set facts = eiderdown.windows_facts(node.compiled_code) -%}
+    {%- set made = {'sql': facts.meaning if facts else node.compiled_code, 'reads': {}} -%}
     {%- for id in node.depends_on.nodes -%}
         {%- if id in graph.sources -%}
             {%- set source = graph.sources[id] -%}

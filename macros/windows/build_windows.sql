@@ -10,7 +10,7 @@
     {%- set made_with = {
         'fingerprint': fingerprint.fingerprint,
         'contract': local_md5(get_table_columns_and_constraints()),
-        'facts': facts,
+        'sql': local_md5(sql),
     } -%}
     {%- set obstacle = eiderdown.windows_obstacle(this, tiles, made_with) -%}
     {%- do log(this ~ ": " ~ ("full build, " ~ obstacle if obstacle else "incremental"), info=obstacle is not none) -%}
@@ -40,8 +40,8 @@
         {{ return("since its meaning, or that of its upstream, has changed") }}
     {%- elif recorded.recorded.contract != made_with.contract -%}
         {{ return("since its contract has changed") }}
-    {%- elif recorded.recorded.facts != made_with.facts -%}
-        {{ return("since its tiles are of another form") }}
+    {%- elif recorded.recorded.sql != made_with.sql -%}
+        {{ return("since the platform computes it in another way") }}
     {%- endif -%}
     {{ return(none) }}
 {% endmacro %}

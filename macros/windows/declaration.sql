@@ -113,6 +113,36 @@
 {% endmacro %}
 
 
+{# The events as they stand behind FROM: a relation, or a statement in brackets. #}
+{% macro windows_events(events) -%}
+    {{ '(' ~ events ~ ')' if modules.re.match('(?is)\\s*(--[^\\n]*\\s+)*(select|with)\\b', events | string) else events }}
+{%- endmacro %}
+
+
+{#
+    What windows() means, as the SQL that one would write by hand: for the fingerprint and the lineage of a view, so that they
+    do not depend on how the platform computes it. It is never run.
+#}
+{% macro windows_meaning(events, entity, event_at, known_at, declared) -%}
+    {%- set functions = {
+        'mean': 'avg', 'stddev': 'stddev_samp', 'distinct': 'distinct_count', 'percentile': 'quantile_cont', 'last': 'last_values'
+    } -%}
+    {%- set expressions = {} -%}
+    {%- for expression, argument in declared.arguments.items() -%}{%- do expressions.update({argument.name: expression}) -%}{%- endfor -%}
+select
+    {{ entity | join(', ') }},
+    {{ event_at }} as event_at,
+    {{ known_at or event_at }} as known_at
+    {%- for column in declared.columns %},
+    {{ functions.get(column.kind, column.kind) }}({{ expressions[column.argument] }}{{ ', ' ~ column.parameter if column.parameter }}) over (
+        partition by {{ entity | join(', ') }} order by {{ event_at }}{{ ', ' ~ known_at if known_at }}
+        range between interval {{ column.length }} microseconds preceding and current row
+    ) as {{ column.name }}
+    {%- endfor %}
+from {{ eiderdown.windows_events(events) }} as events
+{%- endmacro %}
+
+
 {% macro greatest_common_divisor(one, other) %}
     {{ return(one if other == 0 else eiderdown.greatest_common_divisor(other, one % other)) }}
 {% endmacro %}

@@ -3,7 +3,8 @@
     all events, and all rows. So it reads the same, and has one fingerprint, however it is run.
 #}
 {% macro windows_mark(facts) -%}
-    (select 0 as _range) as reach on true /* eiderdown.windows {{ tojson(facts) }} */
+    {#- A text in the JSON must not end the comment. #}
+    (select 0 as _range) as reach on true /* eiderdown.windows {{ tojson(facts).replace('*/', '*\\/') }} */
 {%- endmacro %}
 
 {% macro windows_rows_mark(rows) -%}
@@ -12,7 +13,7 @@
 
 
 {#
-    What windows_mark() holds in a view's compiled SQL: {entity, arguments, longest}; none where the SQL is not what windows()
+    What windows_mark() holds in a view's compiled SQL: {entity, arguments, longest, meaning}; none where the SQL is not what windows()
     wrote and nothing else. Of what is put around it, such as a lead(), a part does not tell the whole.
 #}
 {% macro windows_facts(sql) %}

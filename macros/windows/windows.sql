@@ -68,7 +68,7 @@ with _read as (
         {%- for expression, argument in declared.arguments.items() %},
         {{ '1' if expression == '*' else '(' ~ expression ~ ')' }} as {{ argument.name }}
         {%- endfor %}
-    from {{ '(' ~ events ~ ')' if modules.re.match('(?is)\\s*(--[^\\n]*\\s+)*(select|with)\\b', events | string) else events }} as events
+    from {{ eiderdown.windows_events(events) }} as events
     where
         {% for column in entity + [event_at] + ([known_at] if known_at else []) -%}
         {{ 'and ' if not loop.first }}{{ column }} is not null
@@ -87,7 +87,8 @@ _events as (
         {%- endif %}
     from _read
     inner join {{ eiderdown.windows_mark({
-        'entity': entity, 'arguments': arguments | map(attribute='name') | list, 'longest': longest
+        'entity': entity, 'arguments': arguments | map(attribute='name') | list, 'longest': longest,
+        'meaning': eiderdown.windows_meaning(events, entity, event_at, known_at, declared)
     }) }}
 ),
 

@@ -66,3 +66,14 @@ def test_a_view_whose_tiles_are_gone_is_built_in_full(in_june: Project) -> None:
     in_june.dbt("run", "-s", "origin_activity")
     assert _rows(in_june, "origin_activity") == rows
     assert _tiles(in_june, "origin_activity")
+
+
+def test_how_the_platform_computes_windows_is_not_what_a_view_means(project: Project) -> None:
+    path = project.folder / "macros" / "windows" / "expressions.sql"
+    text = path.read_text()
+    assert "abs({{ s }}) <= 9007199254740992" in text
+    path.write_text(text.replace("abs({{ s }}) <= 9007199254740992", "abs({{ s }}) <= 1"))
+    fingerprints = "select fingerprint, row_count from registry.feature_views order by all"
+    before = project.query(fingerprints), _rows(project, "origin_activity")
+    project.dbt("run", "-s", *VIEWS, "feature_views")
+    assert (project.query(fingerprints), _rows(project, "origin_activity")) == before
