@@ -134,6 +134,8 @@ def sql(
     with eiderdown.connect(release) as connection:
         try:
             result = connection.execute(query)
+            if result is None or result.description is None:
+                raise EiderdownError("the query is empty; write a select statement.")
         except duckdb.CatalogException as error:
             raise EiderdownError(
                 f"{error}\nA release holds features.* and registry.*, and beside it are the versions of datasets, "

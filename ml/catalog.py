@@ -150,6 +150,16 @@ def lineage_of(connection: duckdb.DuckDBPyConnection, name: str) -> Lineage:
         {"features": [name, f"features.{name}", *(row["feature"] for row in made if row["usage"] == "value")]},
     )
     if not upstream and not made:
+        columns = _rows(
+            connection,
+            "select unnest(list_sort(map_keys(columns))) as name from registry.feature_views "
+            "where $name in (relation, view || '_v' || version)",
+            {"name": name},
+        )
+        if columns:
+            raise UnknownFeatureError(
+                f"'{name}' is a view; name a column of it: {', '.join(row['name'] for row in columns)}."
+            )
         raise _unknown(connection, name)
     return Lineage(name, upstream, made, users)
 
@@ -164,6 +174,8 @@ def _unknown(connection: duckdb.DuckDBPyConnection, name: str) -> UnknownFeature
             union
             select relation || '.' || feature, feature
             from (select relation, unnest(map_keys(columns)) as feature from registry.feature_views)
+            union
+            select source_relation || '.' || source_column, source_column from registry.feature_lineage
         )
         order by jaro_winkler_similarity(name, $name) + jaro_winkler_similarity(last, $last) desc, name
         limit 3

@@ -30,6 +30,8 @@ def write_dataset_file(version: DatasetVersion, file: Path, overwrite: bool = Fa
         raise DeclarationError(
             f"{file}: a dataset is shared as Parquet; name the file {file.stem or 'dataset'}.parquet."
         )
+    if not file.parent.is_dir():
+        raise DeclarationError(f"{file.parent}: no such folder; make it first.")
     if file.exists() and not overwrite:
         raise DeclarationError(f"{file}: is there already. Choose another name, or overwrite it with --force.")
     source = version.checked_path()

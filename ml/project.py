@@ -1,6 +1,7 @@
 """The dbt project as it stands in the working tree: compiled, and asked by macros. Nothing is built."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
@@ -20,6 +21,8 @@ def ask(macro: str) -> Any:
     It runs dbt in this process, in the current folder; dbt opens the warehouse for it. Raises ProjectError with what dbt
     says where there is no project, it does not compile, or another process holds the warehouse.
     """
+    if not Path("dbt_project.yml").is_file():
+        raise ProjectError(f"{Path.cwd()} holds no dbt_project.yml; run this in the project's folder.")
     try:
         manifest: Any = _dbt(None, "parse").result
         _dbt(manifest, "compile")

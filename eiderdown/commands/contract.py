@@ -41,6 +41,8 @@ def infer_contract(
     """Print the contract that the rows of a table or file keep, as YAML to paste under `models:`."""
     path = Path(relation)
     is_file = path.suffix in READERS and path.is_file()
+    if path.suffix in READERS and not is_file:
+        raise DeclarationError(f"{relation}: no such file; check the path.")
     with _connect(None if is_file else database or _warehouse()) as connection:
         source = f"{READERS[path.suffix]}({literal(relation)})" if is_file else _table(connection, relation)
         view = None if is_file else _registered(connection, relation)

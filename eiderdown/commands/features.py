@@ -19,6 +19,8 @@ def search(text: str, as_json: AsJson = False) -> None:
     if as_json:
         print_records(found, as_json)
         return
+    if not found:
+        typer.echo(f"no feature holds '{text}'; `eiderdown features list` shows the views.", err=True)
     for one in found:
         used_by = f", used by {', '.join(one['used_by'])}" if one["used_by"] else ""
         console.print(

@@ -46,7 +46,7 @@ select
     from_json({{ eiderdown.literal(tojson(descriptions)) }}, '"MAP(VARCHAR, VARCHAR)"') as column_descriptions,
     {{ eiderdown.literal(recorded.fingerprint) }} as fingerprint,
     {{ eiderdown.literal(recorded.canonical) }} as canonical_sql,
-    cast({{ eiderdown.literal(tojson(recorded.definition)) }} as json) as definition,
+    cast({{ eiderdown.literal(tojson(recorded.definition or {})) }} as json) as definition,
     cast({{ eiderdown.literal(tojson(recorded.changes or [])) }} as json) as changes,
     cast({{ eiderdown.used_by(node) }} as varchar[]) as used_by,
     cast({{ statistics.row_count or 0 }} as bigint) as row_count,

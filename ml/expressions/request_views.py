@@ -115,6 +115,10 @@ def _features(view: dict[str, Any]) -> list[dict[str, str]]:
     """A view's expressions, each compiled once to see that it can be, and of the type that the contract has."""
     where = f"feature view {view['name']}"
     for name, sql_type in view["inputs"].items():
+        try:
+            canonical(sql_type)
+        except TypeError as error:
+            raise DeclarationError(f"{where}: the input {name}: {error}") from error
         if parse_type(sql_type) is None:
             raise DeclarationError(
                 f"{where}: the input {name} is {sql_type}, which is not computed with at request time; cast it in the "

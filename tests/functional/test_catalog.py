@@ -111,3 +111,7 @@ def test_an_unknown_name_is_answered_with_near_ones(run: Any) -> None:
         "lineage", "features.plane_activity_v2.mean_arival_delay", code=1
     )
     assert "Did you mean features.plane_activity" in run("features", "show", "plane_activities", code=1)
+    assert "is a view; name a column of it: airport, expected_at" in run("lineage", "plane_activity_v2", code=1)
+    assert "Did you mean raw.flights.arr_delay" in run("lineage", "raw.flights.arr_delai", code=1)
+    assert "no feature holds" in run("features", "search", "no such thing")
+    assert "the query is empty" in run("sql", "", code=1)

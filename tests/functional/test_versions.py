@@ -63,6 +63,23 @@ def test_a_change_upstream_is_a_change_of_what_uses_it_and_of_nothing_else(
     )
 
 
+def test_a_view_that_was_never_built_is_new(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    _newer_view(project)
+    monkeypatch.chdir(project.folder)
+    monkeypatch.setenv("EIDERDOWN_HOME", str(project.home))
+    answer = CliRunner().invoke(app, ["diff", "--json"])
+    assert answer.exit_code == 0, answer.output
+    states = {line["relation"]: line["state"] for line in json.loads(answer.stdout)}
+    assert {name: state for name, state in states.items() if state != "unchanged"} == {
+        "features.plane_activity_v3": "new",
+        "datasets.flight_delay": "changed",
+    }
+    monkeypatch.chdir(project.home)
+    answer = CliRunner().invoke(app, ["diff"])
+    assert answer.exit_code == 1
+    assert "holds no dbt_project.yml" in answer.output
+
+
 def test_a_breaking_change_that_nobody_uses_may_be_taken_and_is_recorded(project: Project) -> None:
     _edit(project, "features/plane_activity_v1.sql", "interval 24 hours", "interval 36 hours")
     said = messages(project.dbt("run", "-s", "plane_activity_v1", succeeds=False))

@@ -36,6 +36,9 @@ def test_an_exported_file_gives_the_version_again(tmp_path: Path, monkeypatch: p
         tmp_path, 1, CARRIED, VALUES, views=[view("it's", 3)], sql="select 'it''s', 'sha256:" + "0" * 64 + "'"
     )
     file = tmp_path / "shared" / "it's.parquet"
+    with pytest.raises(DeclarationError, match="no such folder"):
+        write_dataset_file(version, file)
+    file.parent.mkdir()
     write_dataset_file(version, file)
     rows = version.to_arrow()
     version.path.unlink()
