@@ -4,24 +4,29 @@ import contextlib
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
-from sqlglot.optimizer import optimize
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.canonicalize import canonicalize
+from sqlglot.optimizer.eliminate_ctes import eliminate_ctes
 from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.simplify import simplify
 
 from ml.definition import Definition, expand, leaves, schema_of
 
 
 def normal_form(definition: Definition) -> exp.Expr:
-    """One statement with names resolved, stars and GROUP BY ALL written out, and without what nothing uses.
+    """One statement with names resolved, stars and GROUP BY ALL written out, and expressions simplified.
 
-    A column of an upstream model that is not read is gone. Raises ValueError where sqlglot cannot parse a text. Where its
-    optimizer cannot follow a query, this is the parsed statement: more rewrites then count as changes, never fewer.
+    Of sqlglot's rules only those for names and expressions are taken: those that merge queries, move predicates or drop joins
+    change results where a join is outer, ASOF, semi or positional. Raises ValueError where sqlglot cannot parse a text. Where
+    it cannot resolve a name, this is the parsed statement: more rewrites then count as changes, never fewer.
     """
     tree = expand(definition)
     known = schema_of({name: leaf["columns"] for name, leaf in leaves(definition).items()})
     with contextlib.suppress(SqlglotError):
-        # Stars are expanded first: `t.*` is not found any more once the aliases are canonical.
         tree = qualify(tree.copy(), schema=known, dialect="duckdb")
-        tree = optimize(tree.copy(), schema=known, dialect="duckdb", canonicalize_table_aliases=True)
+        tree = eliminate_ctes(tree)
+        tree = annotate_types(tree, schema=known, dialect="duckdb")
+        tree = simplify(canonicalize(tree, dialect="duckdb"), dialect="duckdb")
     for select in tree.find_all(exp.Select):
         _name_windows_in_place(select)
         _list_groups(select)
@@ -33,7 +38,7 @@ def canonical_sql(definition: Definition) -> str:
 
     >>> table = {"s.t": {"fingerprint": "source", "columns": {"a": "int", "b": "int"}}}
     >>> canonical_sql({"sql": "select B, A -- why\\n from s.t", "reads": table})
-    'SELECT "_0"."b" AS "b", "_0"."a" AS "a" FROM "s"."t" AS "_0"'
+    'SELECT "t"."b" AS "b", "t"."a" AS "a" FROM "s"."t" AS "t"'
     """
     return normal_form(definition).sql(dialect="duckdb", comments=False)
 
@@ -48,12 +53,16 @@ def _list_groups(select: exp.Select) -> None:
 
 
 def _name_windows_in_place(select: exp.Select) -> None:
-    """Put the definition of each window of the WINDOW clause where its name stands."""
+    """Put the definition of each window of the WINDOW clause where its name stands, unless one builds on another."""
     named = {window.name: window for window in select.args.get("windows") or []}
+    if any(window.alias in named for window in named.values()):
+        return
     for over in list(select.find_all(exp.Window)):
         window = named.get(over.alias)
         if window is not None and over.parent_select is select and over.args.get("alias"):
             for part in ("partition_by", "order", "spec"):
+                if over.args.get(part):
+                    continue
                 value = window.args.get(part)
                 over.set(part, [one.copy() for one in value] if isinstance(value, list) else value and value.copy())
             over.set("alias", None)

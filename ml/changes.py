@@ -6,7 +6,7 @@ from typing import Any
 from sqlglot import exp
 
 from ml.canonical import normal_form
-from ml.definition import Definition, leaves, relation_name
+from ml.definition import Definition, leaves, mark, relation_name
 from ml.meaning import Meaning, meaning_of
 
 
@@ -23,34 +23,27 @@ def changes(old: str, new: str) -> str:
     old_meaning, new_meaning = _meaning(before), _meaning(after)
     added |= {f"column {name} added" for name in new_meaning.columns.keys() - old_meaning.columns.keys()}
     broken |= {f"column {name} removed" for name in old_meaning.columns.keys() - new_meaning.columns.keys()}
-    common = sorted(old_meaning.columns.keys() & new_meaning.columns.keys())
-    if common:
-        # Of the columns that both have: what an added column alone needs is no difference.
-        old_meaning, new_meaning = _meaning(before, common), _meaning(after, common)
     broken |= _changed_columns(old_meaning, new_meaning)
     if old_meaning.rows != new_meaning.rows:
         broken.add("which rows it has (a join, a filter, a grouping or distinct)")
     causes = _causes(before, after)
-    if not broken and causes & (_leaves_read(before) | _leaves_read(after)):
-        broken |= {f"upstream {name}" for name in causes}
+    marks = _marks(before), _marks(after)
+    broken |= {f"upstream {name}" for name in marks[0].keys() & marks[1].keys() if marks[0][name] != marks[1][name]}
     kind = "breaking" if broken else "additive" if added else "none"
     return json.dumps({"kind": kind, "what": sorted(added | broken), "causes": sorted(causes)})
 
 
-def _meaning(definition: Definition, columns: list[str] | None = None) -> Meaning:
-    """The meaning of a definition, or of some of its columns."""
-    if columns is not None:
-        names = ", ".join(exp.column(name, quoted=True).sql(dialect="duckdb") for name in columns)
-        definition = {"sql": f'select {names} from "made"."made"', "reads": {"made.made": definition}}
+def _meaning(definition: Definition) -> Meaning:
     return meaning_of(normal_form(definition))
 
 
 def _changed_columns(old: Meaning, new: Meaning) -> set[str]:
     """The columns that are made otherwise; where only rows below differ, those that read them, unless that is all."""
-    changed = {name for name in old.columns if old.expressions[name] != new.expressions[name]}
+    common = old.columns.keys() & new.columns.keys()
+    changed = {name for name in common if old.expressions[name] != new.expressions[name]}
     if not changed:
-        changed = {name for name in old.columns if old.columns[name] != new.columns[name]}
-        if changed == old.columns.keys() and old.rows != new.rows:
+        changed = {name for name in common if old.columns[name] != new.columns[name]}
+        if changed == common and old.rows != new.rows:
             return set()
     return {f"column {name} changed" for name in changed}
 
@@ -78,11 +71,12 @@ def _causes(old: Definition, new: Definition) -> set[str]:
         if "sql" in before and "sql" in after:
             deeper = _causes(before, after)
             found |= deeper or ({name} if _meaning(before) != _meaning(after) else set())
-        elif before.get("fingerprint") != after.get("fingerprint"):
+        elif "sql" in before or "sql" in after or mark(before) != mark(after):
             found.add(name)
     return found
 
 
-def _leaves_read(definition: Definition) -> set[str]:
-    """The leaves that the SQL still reads once what nothing uses is left out."""
-    return {relation_name(table) for table in normal_form(definition).find_all(exp.Table)} & leaves(definition).keys()
+def _marks(definition: Definition) -> dict[str, str]:
+    """The fingerprints of the leaves that the SQL reads."""
+    read = {relation_name(table) for table in normal_form(definition).find_all(exp.Table)}
+    return {name: mark(leaf) for name, leaf in leaves(definition).items() if name in read}

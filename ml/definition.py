@@ -1,7 +1,8 @@
 """What a SQL model is defined by: its SQL and, as a tree, that of the models that it reads, down to the leaves.
 
 As JSON, `{sql, reads: {"schema.table": …}}`; a relation that is read is such a definition again, or a leaf
-`{fingerprint, columns: {name: type}}`: a source, a feature view (whose version keeps its meaning), a Python model.
+`{fingerprint, columns: {name: type}}`: a source, a feature view (whose version keeps its meaning), or, with the `reads` that
+it makes something of, a Python model.
 """
 
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
+
+from ml.digest import digest
 
 Definition = dict[str, Any]
 
@@ -39,7 +42,9 @@ def expand(definition: Definition) -> exp.Expr:
             )
             if columns := table.alias_column_names:
                 subquery.args["alias"].set("columns", [exp.to_identifier(name) for name in columns])
-            subquery.set("joins", table.args.get("joins"))
+            for part, value in table.args.items():
+                if part not in ("this", "db", "catalog", "alias"):
+                    subquery.set(part, value)
             table.replace(subquery)
     return tree
 
@@ -50,6 +55,13 @@ def leaves(definition: Definition) -> dict[str, dict[str, Any]]:
     for name, read in definition["reads"].items():
         found |= leaves(read) if "sql" in read else {name: read}
     return found
+
+
+def mark(leaf: dict[str, Any]) -> str:
+    """The fingerprint of a leaf; of one that is no SQL but reads other models, such as a Python model, with all these."""
+    if not leaf.get("reads"):
+        return str(leaf["fingerprint"])
+    return digest([leaf["fingerprint"], leaf["reads"]])
 
 
 def schema_of(columns: dict[str, dict[str, str]]) -> dict[str, object]:

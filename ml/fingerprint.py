@@ -5,7 +5,7 @@ import json
 from sqlglot import exp
 
 from ml.canonical import normal_form
-from ml.definition import leaves, relation_name
+from ml.definition import leaves, mark, relation_name
 from ml.digest import digest
 from ml.meaning import meaning_of
 
@@ -20,7 +20,7 @@ def fingerprint(request: str) -> str:
     tree = normal_form(definition)
     meaning = meaning_of(tree)
     read = {relation_name(table) for table in tree.find_all(exp.Table)}
-    marks = {name: leaf["fingerprint"] for name, leaf in leaves(definition).items() if name in read}
+    marks = {name: mark(leaf) for name, leaf in leaves(definition).items() if name in read}
     return json.dumps(
         {
             "fingerprint": digest([meaning.rows, meaning.columns, marks, definition.get("declaration")]),

@@ -71,11 +71,11 @@
     {%- if name not in states -%}
         {%- set recorded = {} -%}
         {%- set meta = node.config.meta or {} -%}
+        {%- for id in node.depends_on.nodes or [] if id in graph.nodes -%}
+            {%- do eiderdown.planned_state(graph.nodes[id], states) -%}
+        {%- endfor -%}
         {%- if node.language == 'sql' and node.compiled_code
             and ('record_fingerprint' in tojson(node.config['post-hook']) or 'feature_view' in meta or 'dataset' in meta) -%}
-            {%- for id in node.depends_on.nodes if id in graph.nodes -%}
-                {%- do eiderdown.planned_state(graph.nodes[id], states) -%}
-            {%- endfor -%}
             {%- set definition = eiderdown.definition(node, states) -%}
             {%- if 'feature_view' in meta -%}
                 {%- do definition.update({'declaration': eiderdown.declared_meaning(eiderdown.feature_view_declaration(node))}) -%}

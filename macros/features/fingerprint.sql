@@ -58,12 +58,18 @@
 {% endmacro %}
 
 
-{# The relations of the models, seeds and snapshots that a node reads. #}
+{# The relations of the models, seeds and snapshots upstream of a node, through all that carry no record of their own. #}
 {% macro upstream_relations(node) %}
     {%- set relations = [] -%}
-    {%- for id in node.depends_on.nodes if id in graph.nodes -%}
+    {%- for id in node.depends_on.nodes or [] if id in graph.nodes -%}
         {%- set read = graph.nodes[id] -%}
         {%- do relations.append(api.Relation.create(database=read.database, schema=read.schema, identifier=read.alias)) -%}
+        {%- set has_record = read.language == 'sql' and 'record_fingerprint' in tojson(read.config['post-hook']) -%}
+        {%- if not has_record or read.config.materialized == 'ephemeral' -%}
+            {%- for relation in eiderdown.upstream_relations(read) if relation not in relations -%}
+                {%- do relations.append(relation) -%}
+            {%- endfor -%}
+        {%- endif -%}
     {%- endfor -%}
     {{ return(relations) }}
 {% endmacro %}
@@ -78,7 +84,7 @@
     {%- set home = eiderdown.home() ~ '/' -%}
     {%- set facts = eiderdown.windows_facts(node.compiled_code) -%}
     {%- set made = {'sql': facts.meaning if facts else node.compiled_code, 'reads': {}} -%}
-    {%- for id in node.depends_on.nodes -%}
+    {%- for id in node.depends_on.nodes or [] -%}
         {%- if id in graph.sources -%}
             {%- set source = graph.sources[id] -%}
             {%- set name = source.source_name ~ '.' ~ source.name -%}
@@ -93,12 +99,22 @@
             {%- set read = graph.nodes[id] -%}
             {%- set name = read.schema ~ '.' ~ read.alias -%}
             {%- set state = states[name] -%}
-            {%- if state.recorded.definition and read.config.materialized != 'feature_view' -%}
+            {%- if read.config.materialized == 'ephemeral' -%}
+                {#- Its SQL stands in this one as a CTE, and reads what it reads. #}
+                {%- do made.reads.update(eiderdown.definition(dict(read, compiled_code=''), states).reads) -%}
+            {%- elif state.recorded.definition and read.config.materialized != 'feature_view' -%}
                 {%- do made.reads.update({name: state.recorded.definition}) -%}
-            {%- else -%}
+            {%- elif state.recorded.fingerprint -%}
                 {%- do made.reads.update({name: {
-                    'fingerprint': state.recorded.fingerprint or read.checksum.checksum,
+                    'fingerprint': state.recorded.fingerprint,
                     'columns': eiderdown.declared_types(read) or state.columns,
+                }}) -%}
+            {%- else -%}
+                {#- A Python model, a seed, a model without the hook: its file, and what that reads. #}
+                {%- do made.reads.update({name: {
+                    'fingerprint': read.checksum.checksum,
+                    'columns': eiderdown.declared_types(read) or state.columns,
+                    'reads': eiderdown.definition(dict(read, compiled_code=''), states).reads,
                 }}) -%}
             {%- endif -%}
         {%- endif -%}

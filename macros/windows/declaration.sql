@@ -115,7 +115,7 @@
 
 {# The events as they stand behind FROM: a relation, or a statement in brackets. #}
 {% macro windows_events(events) -%}
-    {{ '(' ~ events ~ ')' if modules.re.match('(?is)\\s*(--[^\\n]*\\s+)*(select|with)\\b', events | string) else events }}
+    {{ '(' ~ events ~ '\n)' if modules.re.match('(?is)\\s*(--[^\\n]*\\s+)*(select|with|from)\\b', events | string) else events }}
 {%- endmacro %}
 
 

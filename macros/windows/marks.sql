@@ -3,8 +3,8 @@
     all events, and all rows. So it reads the same, and has one fingerprint, however it is run.
 #}
 {% macro windows_mark(facts) -%}
-    {#- A text in the JSON must not end the comment. #}
-    (select 0 as _range) as reach on true /* eiderdown.windows {{ tojson(facts).replace('*/', '*\\/') }} */
+    {#- A text in the JSON must not end the comment, or begin one in it. #}
+    (select 0 as _range) as reach on true /* eiderdown.windows {{ tojson(facts).replace('*', '\\u002a') }} */
 {%- endmacro %}
 
 {% macro windows_rows_mark(rows) -%}
@@ -35,7 +35,8 @@ select
     {{ eiderdown.floored('_k', eiderdown.windows_tile_length(facts)) }} as _known_tile,
     count(*) as _events,
     min(_k) as _known_from,
-    sum(hash(_t, _k, {{ facts.arguments | join(', ') }})) as _content
+    {#- hash() takes an empty list for null. #}
+    sum(hash(_t, _k, {{ facts.arguments | join(', ') }}, {{ facts.arguments | join(' is null, ') }} is null)) as _content
 from _read
 group by all
 {%- endmacro %}

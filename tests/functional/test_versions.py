@@ -63,6 +63,42 @@ def test_a_change_upstream_is_a_change_of_what_uses_it_and_of_nothing_else(
     )
 
 
+def test_what_an_ephemeral_or_a_python_model_reads_counts(project: Project) -> None:
+    staging = project.folder / "models" / "staging"
+    (staging / "between.sql").write_text("{{ config(materialized='ephemeral') }}\nselect * from {{ ref('weather') }}\n")
+    (staging / "made.py").write_text(
+        'def model(dbt, session):\n    dbt.config(materialized="table")\n    weather = dbt.ref("weather")\n    return weather\n'
+    )
+    path = project.folder / "models" / "features" / "_features.yml"
+    text = path.read_text()
+    weather = text[text.index("  - name: origin_weather") : text.index("  - name: departure")]
+    for name, read in (("ephemeral_weather", "between"), ("python_weather", "made")):
+        sql = (project.folder / "models" / "features" / "origin_weather_v1.sql").read_text()
+        (project.folder / "models" / "features" / f"{name}_v1.sql").write_text(
+            sql.replace("ref('weather')", f"ref('{read}')")
+        )
+        text += weather.replace("origin_weather", name)
+        _edit(
+            project,
+            "registry/feature_views.sql",
+            "    ref('departure'),\n",
+            f"    ref('departure'),\n    ref('{name}'),\n",
+        )
+    path.write_text(text)
+    # Of a Python model dbt-duckdb enforces no contract.
+    _edit(
+        project,
+        "staging/_staging.yml",
+        "models:\n",
+        "models:\n  - {name: made, config: {contract: {enforced: false}}}\n",
+    )
+    project.dbt("run", "-s", "+ephemeral_weather", "+python_weather", "feature_views")
+    _edit(project, "staging/weather.sql", "cast(temp as double)", "cast(temp - 32 as double)")
+    said = messages(project.dbt("run", "-s", "weather", "made", "ephemeral_weather", "python_weather", succeeds=False))
+    assert "feature view ephemeral_weather version 1: its meaning has changed (breaking): column temperature" in said
+    assert "feature view python_weather version 1: its meaning has changed (breaking): upstream" in said
+
+
 def test_a_view_that_was_never_built_is_new(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     _newer_view(project)
     monkeypatch.chdir(project.folder)
