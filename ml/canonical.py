@@ -19,6 +19,10 @@ def normal_form(definition: Definition) -> exp.Expr:
     Of sqlglot's rules only those for names and expressions are taken: those that merge queries, move predicates or drop joins
     change results where a join is outer, ASOF, semi or positional. Raises ValueError where sqlglot cannot parse a text. Where
     it cannot resolve a name, this is the parsed statement: more rewrites then count as changes, never fewer.
+
+    >>> table = {"s.t": {"fingerprint": "source", "columns": {"a": "int", "b": "int"}}}
+    >>> normal_form({"sql": "select B, A -- why\\n from s.t", "reads": table}).sql(comments=False)
+    'SELECT "t"."b" AS "b", "t"."a" AS "a" FROM "s"."t" AS "t"'
     """
     tree = expand(definition)
     known = schema_of({name: leaf["columns"] for name, leaf in leaves(definition).items()})
@@ -31,16 +35,6 @@ def normal_form(definition: Definition) -> exp.Expr:
         _name_windows_in_place(select)
         _list_groups(select)
     return tree
-
-
-def canonical_sql(definition: Definition) -> str:
-    """The normal form as text.
-
-    >>> table = {"s.t": {"fingerprint": "source", "columns": {"a": "int", "b": "int"}}}
-    >>> canonical_sql({"sql": "select B, A -- why\\n from s.t", "reads": table})
-    'SELECT "t"."b" AS "b", "t"."a" AS "a" FROM "s"."t" AS "t"'
-    """
-    return normal_form(definition).sql(dialect="duckdb", comments=False)
 
 
 def _list_groups(select: exp.Select) -> None:

@@ -3,10 +3,8 @@
 import json
 from typing import Any
 
-from sqlglot import exp
-
 from ml.canonical import normal_form
-from ml.definition import Definition, leaves, mark, relation_name
+from ml.definition import Definition, mark, marks_read
 from ml.meaning import Meaning, meaning_of
 
 
@@ -20,14 +18,15 @@ def changes(old: str, new: str) -> str:
     """
     before, after = json.loads(old), json.loads(new)
     added, broken = _declared(before.get("declaration") or {}, after.get("declaration") or {})
-    old_meaning, new_meaning = _meaning(before), _meaning(after)
+    old_tree, new_tree = normal_form(before), normal_form(after)
+    old_meaning, new_meaning = meaning_of(old_tree), meaning_of(new_tree)
     added |= {f"column {name} added" for name in new_meaning.columns.keys() - old_meaning.columns.keys()}
     broken |= {f"column {name} removed" for name in old_meaning.columns.keys() - new_meaning.columns.keys()}
     broken |= _changed_columns(old_meaning, new_meaning)
     if old_meaning.rows != new_meaning.rows:
         broken.add("which rows it has (a join, a filter, a grouping or distinct)")
     causes = _causes(before, after)
-    marks = _marks(before), _marks(after)
+    marks = marks_read(before, old_tree), marks_read(after, new_tree)
     broken |= {f"upstream {name}" for name in marks[0].keys() & marks[1].keys() if marks[0][name] != marks[1][name]}
     kind = "breaking" if broken else "additive" if added else "none"
     return json.dumps({"kind": kind, "what": sorted(added | broken), "causes": sorted(causes)})
@@ -74,9 +73,3 @@ def _causes(old: Definition, new: Definition) -> set[str]:
         elif "sql" in before or "sql" in after or mark(before) != mark(after):
             found.add(name)
     return found
-
-
-def _marks(definition: Definition) -> dict[str, str]:
-    """The fingerprints of the leaves that the SQL reads."""
-    read = {relation_name(table) for table in normal_form(definition).find_all(exp.Table)}
-    return {name: mark(leaf) for name, leaf in leaves(definition).items() if name in read}

@@ -64,6 +64,12 @@ def mark(leaf: dict[str, Any]) -> str:
     return digest([leaf["fingerprint"], leaf["reads"]])
 
 
+def marks_read(definition: Definition, tree: exp.Expr) -> dict[str, str]:
+    """The marks of the leaves that a definition's normal form, `tree`, reads."""
+    read = {relation_name(table) for table in tree.find_all(exp.Table)}
+    return {name: mark(leaf) for name, leaf in leaves(definition).items() if name in read}
+
+
 def schema_of(columns: dict[str, dict[str, str]]) -> dict[str, object]:
     """{"schema.table": {column: type}} as sqlglot takes it. Relations without known columns are left out.
 

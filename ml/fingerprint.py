@@ -2,10 +2,8 @@
 
 import json
 
-from sqlglot import exp
-
 from ml.canonical import normal_form
-from ml.definition import leaves, mark, relation_name
+from ml.definition import marks_read
 from ml.digest import digest
 from ml.meaning import meaning_of
 
@@ -19,8 +17,7 @@ def fingerprint(request: str) -> str:
     definition = json.loads(request)
     tree = normal_form(definition)
     meaning = meaning_of(tree)
-    read = {relation_name(table) for table in tree.find_all(exp.Table)}
-    marks = {name: mark(leaf) for name, leaf in leaves(definition).items() if name in read}
+    marks = marks_read(definition, tree)
     return json.dumps(
         {
             "fingerprint": digest([meaning.rows, meaning.columns, marks, definition.get("declaration")]),

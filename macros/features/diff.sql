@@ -33,7 +33,7 @@
 {% endmacro %}
 
 
-{# What building a feature view's node would change. states: what planned_states() has found, and this adds to. #}
+{# What building a feature view's node would change. states: what planned_state() has found, and this adds to. #}
 {% macro view_difference(node, states) %}
     {%- set declaration = eiderdown.feature_view_declaration(node) -%}
     {%- set changed = eiderdown.changed_meaning(declaration, eiderdown.planned_state(node, states).recorded) -%}
