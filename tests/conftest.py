@@ -76,6 +76,14 @@ def copy_project(folder: Path) -> Project:
     return Project(folder)
 
 
+def copy_machines(folder: Path) -> Project:
+    """A copy of somebody else's project, which installs this one."""
+    shutil.copytree(REPOSITORY / "tests" / "functional" / "machines", folder)
+    packages = folder / "packages.yml"
+    packages.write_text(packages.read_text().replace("../../..", str(REPOSITORY)))
+    return Project(folder, database="machines.duckdb")
+
+
 @pytest.fixture(scope="session")
 def raw_slice(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Raw files with every flight of one plane in sixteen: whole histories of planes, all the year."""

@@ -1,22 +1,17 @@
 """In somebody else's project: other data, other entities, its own profile and warehouse, to the HTTP answer."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
 from serving.app import create_app
-from tests.conftest import REPOSITORY, Project
+from tests.conftest import REPOSITORY, Project, copy_machines
 
 
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("elsewhere") / "machines"
-    shutil.copytree(REPOSITORY / "tests" / "functional" / "machines", folder)
-    packages = folder / "packages.yml"
-    packages.write_text(packages.read_text().replace("../../..", str(REPOSITORY)))
-    project = Project(folder, database="machines.duckdb")
+    project = copy_machines(tmp_path_factory.mktemp("elsewhere") / "machines")
     project.dbt("deps")
     project.dbt("build")
     return project

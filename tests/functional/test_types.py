@@ -15,7 +15,7 @@ from ml import json_values
 from ml.datasets import dataset_version
 from ml.field_types import CARRIED
 from serving.app import create_app
-from tests.conftest import REPOSITORY, Project
+from tests.conftest import Project, copy_machines
 
 MACHINE = 9007199254740992
 NAN, INFINITE, NEGATIVE = "NaN", "Infinity", "-Infinity"
@@ -217,11 +217,7 @@ def _write(project: Project, path: str, content: str | dict[str, Any]) -> None:
 @pytest.fixture(scope="module")
 def typed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The machines with a second view, which has every carried type, and a dataset of it."""
-    folder = tmp_path_factory.mktemp("typed") / "machines"
-    shutil.copytree(REPOSITORY / "tests" / "functional" / "machines", folder)
-    packages = folder / "packages.yml"
-    packages.write_text(packages.read_text().replace("../../..", str(REPOSITORY)))
-    project = Project(folder, database="machines.duckdb")
+    project = copy_machines(tmp_path_factory.mktemp("typed") / "machines")
     types = {name: kind for name, (kind, _, _) in COLUMNS.items()}
     _write(project, "features/everything_v1.sql", _rows_sql())
     _write(project, "features/everything.yml", _view("everything", types))
@@ -237,7 +233,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     _write(project, "registry/datasets.sql", "{{ eiderdown.datasets([ref('stops'), ref('seen')]) }}")
     views = "{{ eiderdown.feature_views([ref('machine_health', v=1), ref('heating', v=1), ref('everything', v=1)]) }}"
     _write(project, "registry/feature_views.sql", views)
-    readings = folder / "models" / "staging" / "readings.sql"
+    readings = project.folder / "models" / "staging" / "readings.sql"
     readings.write_text(readings.read_text().replace("range(600)", "range(100)"))
     project.dbt("deps")
     project.dbt("run")
