@@ -1,13 +1,14 @@
 """Gradient-boosted trees by LightGBM (Ke et al. 2017), kept in its text format."""
 
+import difflib
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ml.errors import DeclarationError
-from ml.estimators.base import Estimator, TrainingData
-from ml.estimators.lightgbm_library import Booster
+from ml.estimators.base import Estimator, Report, Trained, TrainingData, report_to_nobody
+from ml.estimators.lightgbm_library import Booster, parameter_names
 from ml.estimators.lightgbm_text import check_text
 from ml.signature import Feature
 
@@ -17,8 +18,15 @@ DEFAULTS: dict[str, Any] = {
     "learning_rate": 0.05,
     "num_leaves": 31,
     "min_data_in_leaf": 20,
-    "metric": "auc",
 }
+OBJECTIVES = {
+    "binary": ("binary",),
+    "multiclass": ("multiclass",),
+    "regression": ("regression", "regression_l1", "huber", "fair", "quantile", "mape"),
+}
+METRICS = {"binary": "auc", "multiclass": "multi_logloss", "regression": "l2"}
+_OWN = ("num_boost_round", "early_stopping_rounds")
+_FIXED = ("seed", "deterministic", "force_row_wise", "verbosity", "num_threads", "num_class")
 
 
 class LightGBM(Estimator):
@@ -27,52 +35,86 @@ class LightGBM(Estimator):
     name = "lightgbm"
     artifact_format = "lightgbm-text"
     suffix = ".txt"
+    search_space: ClassVar[dict[str, dict[str, Any]]] = {
+        "num_leaves": {"low": 7, "high": 255, "log": True},
+        "learning_rate": {"low": 0.02, "high": 0.2, "log": True},
+        "min_data_in_leaf": {"low": 5, "high": 500, "log": True},
+        "feature_fraction": {"low": 0.4, "high": 1.0},
+        "lambda_l2": {"low": 0.001, "high": 30.0, "log": True},
+    }
 
     @classmethod
-    def train(cls, data: TrainingData, parameters: dict[str, Any], seed: int) -> tuple[bytes, dict[str, Any]]:
+    def check_parameters(cls, task: str, parameters: dict[str, Any]) -> None:
+        """As the base class says: LightGBM itself passes over a name that it does not know."""
+        known = parameter_names()
+        for name in parameters:
+            if name in _FIXED:
+                raise DeclarationError(f"parameters.{name} of lightgbm is set by the platform; remove it.")
+            if name not in known and name not in _OWN:
+                close = difflib.get_close_matches(name, [*known, *_OWN], n=1)
+                hint = f" Did you mean '{close[0]}'?" if close else ""
+                raise DeclarationError(f"parameters.{name}: lightgbm has no such parameter.{hint}")
+        objective = parameters.get("objective", OBJECTIVES[task][0])
+        if objective not in OBJECTIVES[task]:
+            raise DeclarationError(
+                f"parameters.objective is '{objective}'; of a {task} task it must be one of {', '.join(OBJECTIVES[task])}."
+            )
+
+    @classmethod
+    def train(
+        cls, data: TrainingData, parameters: dict[str, Any], seed: int, report: Report = report_to_nobody
+    ) -> Trained:
         """As the base class says; `num_boost_round` and `early_stopping_rounds` stand beside LightGBM's own parameters."""
         # Here, since it takes up to a second, for which a run that trains nothing need not wait.
         import lightgbm
 
-        used = {**DEFAULTS, **parameters}
+        used = {"objective": OBJECTIVES[data.task][0], "metric": METRICS[data.task], **DEFAULTS, **parameters}
         fixed = {
-            "objective": "binary",
             "seed": seed,
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
             "num_threads": os.cpu_count(),
         }
-        for name in fixed:
-            if name in parameters:
-                raise DeclarationError(f"parameters.{name} of lightgbm is set by the platform; remove it.")
-        rounds, patience = used["num_boost_round"], used["early_stopping_rounds"]
-        names = [feature.name for feature in data.features]
-        categorical = [feature.name for feature in data.features if feature.categories is not None]
+        if data.task == "multiclass":
+            fixed["num_class"] = data.outputs
         options: dict[str, Any] = {
-            "feature_name": names,
-            "categorical_feature": categorical,
+            "feature_name": [feature.name for feature in data.features],
+            "categorical_feature": [feature.name for feature in data.features if feature.categories is not None],
             "params": {"verbosity": -1},
         }
         train = lightgbm.Dataset(*data.train, **options)
         validation = lightgbm.Dataset(*data.validation, reference=train, **options)
+        curve: dict[str, list[float]] = {}
+
+        def watch(state: Any) -> None:
+            for _, metric, value, is_higher_better in state.evaluation_result_list:
+                curve.setdefault(f"validation {metric}", []).append(float(value))
+            _, _, value, is_higher_better = state.evaluation_result_list[0]
+            report(state.iteration, -value if is_higher_better else value)
+
         booster = lightgbm.train(
-            {**fixed, **{name: value for name, value in used.items() if name not in DEFAULTS or name not in _OWN}},
+            fixed | {name: value for name, value in used.items() if name not in _OWN},
             train,
-            num_boost_round=rounds,
+            num_boost_round=used["num_boost_round"],
             valid_sets=[validation],
-            callbacks=[lightgbm.early_stopping(patience, verbose=False)],
+            callbacks=[watch, lightgbm.early_stopping(used["early_stopping_rounds"], verbose=False)],
         )
         used["best_iteration"] = booster.best_iteration
-        return booster.model_to_string(num_iteration=booster.best_iteration).encode(), used
+        return Trained(booster.model_to_string(num_iteration=booster.best_iteration).encode(), used, curve)
 
-    def __init__(self, artifact: bytes, features: list[Feature]) -> None:
-        check_text(artifact, len(features))
-        self._booster = Booster(artifact)
+    def __init__(self, artifact: bytes, features: list[Feature], outputs: int) -> None:
+        check_text(artifact, len(features), outputs)
+        self._booster = Booster(artifact, len(features), outputs)
 
     def predict(self, matrix: np.ndarray) -> np.ndarray:
         """As the base class says."""
         return self._booster.predict(matrix)
 
+    def raw_score(self, matrix: np.ndarray) -> np.ndarray:
+        """As the base class says."""
+        return self._booster.raw_score(matrix)
 
-_OWN = ("num_boost_round", "early_stopping_rounds")
+    def contributions(self, matrix: np.ndarray) -> np.ndarray:
+        """As the base class says, by LightGBM's own TreeSHAP (Lundberg et al. 2018)."""
+        return self._booster.contributions(matrix)

@@ -7,6 +7,7 @@ server, a canary and a run that trains nothing need none of that. The scores are
 import ctypes
 import functools
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import numpy as np
 
 from ml.errors import ArtifactError
 
-_DOUBLE, _ROW_MAJOR, _NORMAL, _ALL_TREES = 1, 1, 0, -1
+_DOUBLE, _ROW_MAJOR, _ALL_TREES = 1, 1, -1
+_NORMAL, _RAW_SCORE, _CONTRIBUTIONS = 0, 1, 3
 _ONE_THREAD = b"num_threads=1"
 _SUFFIXES = {"darwin": "lib/lib_lightgbm.dylib", "win32": "bin/lib_lightgbm.dll"}
 
@@ -38,18 +40,45 @@ def _call(name: str, *arguments: object) -> None:
         raise ArtifactError(f"LightGBM: {_library().LGBM_GetLastError().decode(errors='replace')}")
 
 
-class Booster:
-    """A loaded model with one output. Safe to call from many threads; a call lets go of the interpreter's lock."""
+@functools.cache
+def parameter_names() -> frozenset[str]:
+    """The names of LightGBM's parameters, with their aliases."""
+    length = ctypes.c_int64()
+    _call("LGBM_DumpParamAliases", ctypes.c_int64(0), ctypes.byref(length), None)
+    text = ctypes.create_string_buffer(length.value)
+    _call("LGBM_DumpParamAliases", length, ctypes.byref(length), text)
+    aliases: dict[str, list[str]] = json.loads(text.value)
+    return frozenset([*aliases, *(alias for others in aliases.values() for alias in others)])
 
-    def __init__(self, model: bytes) -> None:
-        """Load a model whose text was checked: a text that is none can end the process."""
+
+class Booster:
+    """A loaded model. Safe to call from many threads; a call lets go of the interpreter's lock. One thread a call."""
+
+    def __init__(self, model: bytes, features: int, outputs: int) -> None:
+        """Load a model whose text was checked, for so many features and outputs: a text that is none can end the process."""
+        self._features, self._outputs = features, outputs
         self._handle = ctypes.c_void_p()
         _call("LGBM_BoosterLoadModelFromString", model, ctypes.byref(ctypes.c_int()), ctypes.byref(self._handle))
 
     def predict(self, matrix: np.ndarray) -> np.ndarray:
-        """Scores of shape (rows,), float64, of a matrix of shape (rows, features). One thread."""
+        """Scores, float64, of a matrix of shape (rows, features): shape (rows,), or (rows, outputs) for several outputs."""
+        return self._of_outputs(self._predict(matrix, _NORMAL, self._outputs))
+
+    def raw_score(self, matrix: np.ndarray) -> np.ndarray:
+        """`predict` before the link function."""
+        return self._of_outputs(self._predict(matrix, _RAW_SCORE, self._outputs))
+
+    def contributions(self, matrix: np.ndarray) -> np.ndarray:
+        """What each feature, and last the base value, adds to the raw score: (rows, features + 1), or with outputs between."""
+        found = self._predict(matrix, _CONTRIBUTIONS, self._outputs * (self._features + 1))
+        return found if self._outputs == 1 else found.reshape(len(matrix), self._outputs, self._features + 1)
+
+    def _of_outputs(self, scores: np.ndarray) -> np.ndarray:
+        return scores[:, 0] if self._outputs == 1 else scores
+
+    def _predict(self, matrix: np.ndarray, kind: int, width: int) -> np.ndarray:
         matrix = np.ascontiguousarray(matrix, dtype=np.float64)
-        scores = np.empty(matrix.shape[0], dtype=np.float64)
+        found = np.empty((matrix.shape[0], width), dtype=np.float64)
         _call(
             "LGBM_BoosterPredictForMat",
             self._handle,
@@ -58,14 +87,14 @@ class Booster:
             ctypes.c_int32(matrix.shape[0]),
             ctypes.c_int32(matrix.shape[1]),
             ctypes.c_int(_ROW_MAJOR),
-            ctypes.c_int(_NORMAL),
+            ctypes.c_int(kind),
             ctypes.c_int(0),
             ctypes.c_int(_ALL_TREES),
             _ONE_THREAD,
             ctypes.byref(ctypes.c_int64()),
-            scores.ctypes.data_as(ctypes.c_void_p),
+            found.ctypes.data_as(ctypes.c_void_p),
         )
-        return scores
+        return found
 
     def __del__(self) -> None:
         if self._handle:

@@ -22,17 +22,20 @@ class _Wrong(ValueError):
     pass
 
 
-def check_text(artifact: bytes, feature_count: int) -> None:
+def check_text(artifact: bytes, feature_count: int, outputs: int) -> None:
     """Raise ArtifactError, with the tree and the field, where a model is not one that LightGBM can safely read.
 
-    feature_count: the columns of the matrices that the model is to score.
+    feature_count: the columns of the matrices that the model is to score; outputs: its classes, or 1.
     """
     try:
         text = artifact.decode("ascii")
         head, _, rest = text.partition("\n\n")
         header = _fields(head.splitlines()[1:])
-        if head.splitlines()[0] != "tree" or header["version"] != "v4" or header["num_class"] != "1":
-            raise _Wrong("the header is not that of a model with one class in version v4")
+        if head.splitlines()[0] != "tree" or header["version"] != "v4":
+            raise _Wrong("the header is not that of a model in version v4")
+        for name in ("num_class", "num_tree_per_iteration"):
+            if int(header[name]) != outputs:
+                raise _Wrong(f"{name}: not {outputs} as the signature has it")
         for name in ("feature_names", "feature_infos"):
             if len(header[name].split(" ")) != feature_count or int(header["max_feature_idx"]) != feature_count - 1:
                 raise _Wrong(f"{name}: not {feature_count} as the signature has them")
