@@ -156,6 +156,26 @@ model_metrics:
     value: double
     row_count: bigint not null
 
+feature_importance:
+  primary_key: [model, version, feature, method]
+  columns:
+    model: varchar not null
+    version: integer not null
+    feature: varchar not null
+    method: varchar not null check (method in ('contribution', 'permutation'))
+    value: double not null
+
+partial_dependence:
+  primary_key: [model, version, feature, class, place]
+  columns:
+    model: varchar not null
+    version: integer not null
+    feature: varchar not null
+    class: varchar not null
+    place: integer not null
+    value: varchar
+    mean_score: double not null
+
 model_aliases:
   primary_key: [model, alias, since]
   columns:
