@@ -88,7 +88,7 @@ class LightGBM(Estimator):
         curve: dict[str, list[float]] = {}
 
         def watch(state: Any) -> None:
-            for _, metric, value, is_higher_better in state.evaluation_result_list:
+            for _, metric, value, _ in state.evaluation_result_list:
                 curve.setdefault(f"validation {metric}", []).append(float(value))
             _, _, value, is_higher_better = state.evaluation_result_list[0]
             report(state.iteration, -value if is_higher_better else value)
