@@ -101,7 +101,8 @@ def predict(
     answered = answer.json()
     console.print(f"{answered['model']} version {answered['version']}, release {answered['release']}")
     for prediction in answered["predictions"]:
-        console.print(f"  score {prediction['score']:.4f}  label {prediction['label']}  {prediction['status']}")
+        label = f"  label {prediction['label']}" if "label" in prediction else ""
+        console.print(f"  score {_show_score(prediction['score'])}{label}  {prediction['status']}")
 
 
 @app.command()
@@ -149,6 +150,12 @@ def sql(
 def take_tour() -> None:
     """After a build: how good the models are, a prediction over HTTP, and what to try next."""
     tour.take(console)
+
+
+def _show_score(score: float | dict[str, float]) -> str:
+    if isinstance(score, dict):
+        return ", ".join(f"{name} {value:.4f}" for name, value in score.items())
+    return f"{score:.4f}"
 
 
 def _is_loopback(host: str) -> bool:

@@ -12,7 +12,7 @@ from ml.estimators import ESTIMATORS
 _PARSING = threading.Lock()
 
 # What shapes a trained artifact: a change in one of these trains anew, a change elsewhere does not.
-TRAINING_CODE = ("ml.training", "ml.matrix", "ml.split", "ml.spec", "ml.estimators.base")
+TRAINING_CODE = ("ml.training_data", "ml.matrix", "ml.split", "ml.threshold", "ml.estimators.base")
 
 
 @functools.cache

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class DatasetVersion:
     """A row of registry.datasets.
 
-    definition: {row_id, at, columns, not_null, request, expressions, views, sql}; artifact: the Parquet file of the rows,
+    definition: {row_id, at, labels, columns, not_null, request, expressions, views, sql}; artifact: the Parquet file of the rows,
     under the home folder.
     """
 
@@ -58,6 +58,12 @@ class DatasetVersion:
     def views(self) -> dict[str, int]:
         """The feature views that it is made of, and their versions."""
         return {view["view"]: view["version"] for view in self.definition["views"]}
+
+    @property
+    def not_features(self) -> set[str]:
+        """The columns that no model may take as a feature: the row id, the prediction time and the labels."""
+        definition = self.definition
+        return {definition["row_id"], definition["at"], *definition.get("labels", [])}
 
     @property
     def request(self) -> list[RequestField]:

@@ -60,6 +60,11 @@ def eiderdown_request_features(request: str) -> str:
     return kept("ml.expressions.request_views", "request_features", request)
 
 
+def eiderdown_model_problems(request: str) -> str:
+    """What ml.declarations answers."""
+    return kept("ml.declarations", "problems", request)
+
+
 def eiderdown_aside(final: str) -> str:
     """A path to write to before `eiderdown_adopt` puts the file at `final`."""
     return str(files.aside(Path(final)))
@@ -108,9 +113,11 @@ class Plugin(BasePlugin):
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """Make the folders that sources read, with an empty file: DuckDB's readers refuse a pattern that finds nothing."""
-        for folder in ("raw", "releases", "artifacts", "events/predictions"):
+        for folder in ("raw", "releases"):
             (files.home() / folder).mkdir(parents=True, exist_ok=True)
-        (files.home() / "events/predictions/none.jsonl").touch()
+        for nothing in ("events/predictions/none.jsonl", "artifacts/training/none.json"):
+            (files.home() / nothing).parent.mkdir(parents=True, exist_ok=True)
+            (files.home() / nothing).touch()
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:
         """Register the functions; those that touch files are marked, so that DuckDB calls them once and when asked."""
@@ -126,6 +133,7 @@ class Plugin(BasePlugin):
             (eiderdown_expression_columns, 1),
             (eiderdown_types, 1),
             (eiderdown_request_features, 1),
+            (eiderdown_model_problems, 1),
             (eiderdown_aside, 1),
             (eiderdown_adopt, 2),
             (eiderdown_sha256, 1),

@@ -1,6 +1,5 @@
 """Scores of trained versions on rows that dbt hands over: hold-outs for the metrics, batches for the analysts."""
 
-import json
 from typing import Any
 
 import duckdb
@@ -8,19 +7,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml import files
 from ml.datasets import DatasetVersion, dataset_version
 from ml.errors import DeclarationError
 from ml.history import history
+from ml.models import registered_versions
 from ml.scorer import Scorer
 from ml.signature import Signature
 from ml.spec import ModelSpec
-from ml.split import SPLITS, split_by_time
-
-_VERSION_COLUMNS = (
-    "model, version, dataset_version, artifact, artifact_format, artifact_sha256, "
-    "cast(signature as varchar), cast(declaration as varchar)"
-)
+from ml.split import SPLITS, split_rows
+from ml.training_data import to_floats
 
 
 def score_hold_out(
@@ -34,48 +29,65 @@ def score_hold_out(
     versions: dbt.ref() of the training model; datasets: dbt.ref("datasets"). Returns rows of the scores contract that are
     not in dbt.this yet. Each version takes the features that it was trained on, for the same rows.
     """
-    recorded = {row[1]: row for row in _versions(versions)}
+    recorded = {version.version: version for version in registered_versions(versions)}
+    if not recorded:
+        # Of a model that cannot be trained here, such as one that is optional.
+        return session.sql(f"select * from {dbt.this} limit 0")
     newest = recorded[max(recorded)]
-    model, dataset_number = newest[0], newest[2]
-    spec = ModelSpec.parse(model, json.loads(newest[7]))
+    model, dataset_number = newest.model, newest.dataset_version
+    spec = ModelSpec.parse(model, newest.declaration)
     champions = history(session, "registry.model_aliases", "since, version, model, alias")
     champion = max((row for row in champions if row[2:] == (model, "champion")), default=None)
     done = set(history(session, dbt.this, "distinct version, dataset_version"))
-    wanted = {newest[1]} | ({champion[1]} if champion else set())
+    wanted = {newest.version} | ({champion[1]} if champion else set())
     to_score = sorted(number for number in wanted if (number, dataset_number) not in done)
     if not to_score:
         return session.sql(f"select * from {dbt.this} limit 0")
 
     dataset = dataset_version(datasets, spec.dataset, dataset_number)
-    definition = dataset.definition
-    columns = [definition["row_id"], definition["at"], spec.target, *spec.slices]
-    table = dataset.read(session, list(dict.fromkeys(columns)))
-    splits = split_by_time(spec, table.column(definition["at"]))
+    row_id, at = dataset.definition["row_id"], dataset.definition["at"]
+    by = [spec.split.column] if spec.split.column else []
+    table = dataset.read(session, list(dict.fromkeys([row_id, at, spec.target, *by, *spec.slices])))
     slices = [pc.cast(table.column(name), pa.string()).to_pylist() for name in spec.slices]
     slice_maps = [list(zip(spec.slices, values, strict=True)) for values in zip(*slices, strict=True)]
+    target = (
+        pc.cast(table.column(spec.target), pa.string()) if spec.task == "multiclass" else to_floats(table, spec.target)
+    )
     common = {
         "model": pa.array([model] * table.num_rows),
         "dataset_version": pa.array(np.full(table.num_rows, dataset_number, np.int32)),
-        "row_id": pc.cast(table.column(definition["row_id"]), pa.string()),
-        "split": pa.array(np.array(SPLITS)[splits]),
+        "row_id": pc.cast(table.column(row_id), pa.string()),
+        "split": pa.array(np.array(SPLITS)[split_rows(spec, table, row_id, at)]),
         "slices": pa.array(slice_maps or [[]] * table.num_rows, pa.map_(pa.string(), pa.string())),
-        "target": pc.cast(pc.cast(table.column(spec.target), pa.int8()), pa.float64()),
+        "target": target,
     }
-    scored = [
-        pa.table(
-            {
-                **common,
-                "version": pa.array(np.full(table.num_rows, number, np.int32)),
-                "score": pa.array(scorer.score(_features(session, scorer, own, dataset, table))),
-                "threshold": pa.array(np.full(table.num_rows, scorer.signature.threshold)),
-            }
-        ).select(_SCORES.names)
-        for number, own, scorer in (
-            (number, dataset_version(datasets, spec.dataset, recorded[number][2]), _scorer(recorded[number]))
-            for number in to_score
-        )
-    ]
-    return session.from_arrow(pa.concat_tables(scored).cast(_SCORES))
+    scored = []
+    for number in to_score:
+        version = recorded[number]
+        scorer = version.scorer()
+        own = dataset_version(datasets, spec.dataset, version.dataset_version)
+        features = _features(session, scorer, own, dataset, table)
+        scores = score_array(scorer.score(features), scorer.signature)
+        baseline = version.baseline.scorer(scorer.signature) if version.baseline else None
+        columns = common | {
+            "version": pa.array(np.full(table.num_rows, number, np.int32)),
+            "score": scores,
+            "baseline": score_array(baseline.score(features), scorer.signature)
+            if baseline
+            else pa.nulls(table.num_rows, scores.type),
+            "threshold": pa.array([scorer.signature.threshold] * table.num_rows, pa.float64()),
+        }
+        scored.append(pa.table({name: columns[name] for name in _SCORES}))
+    return session.from_arrow(pa.concat_tables(scored))
+
+
+def score_array(scores: np.ndarray, signature: Signature) -> pa.Array:
+    """Scores as SQL and JSON have them: numbers, or maps from class to probability."""
+    if not signature.classes:
+        return pa.array(scores)
+    offsets = np.arange(0, scores.size + 1, len(signature.classes), dtype=np.int32)
+    keys = pa.array(signature.classes * len(scores), pa.string())
+    return pa.MapArray.from_arrays(pa.array(offsets), keys, pa.array(scores.ravel()))
 
 
 def score_batch(
@@ -98,8 +110,10 @@ def score_batch(
         raise DeclarationError(
             f"{dbt.this}: the model '{model}' has no champion in registry.current_aliases; train it first."
         )
-    recorded = next(row for row in _versions(versions) if row[:2] == (model, champions[model]))
-    scorer = _scorer(recorded)
+    recorded = next(
+        row for row in registered_versions(versions) if (row.model, row.version) == (model, champions[model])
+    )
+    scorer = recorded.scorer()
     signature = scorer.signature
     table = rows.to_arrow_table()
     scores = scorer.score(table)
@@ -123,19 +137,18 @@ def score_batch(
     return session.from_arrow(predictions)
 
 
-_SCORES = pa.schema(
-    [
-        ("model", pa.string()),
-        ("version", pa.int32()),
-        ("dataset_version", pa.int32()),
-        ("row_id", pa.string()),
-        ("split", pa.string()),
-        ("slices", pa.map_(pa.string(), pa.string())),
-        ("target", pa.float64()),
-        ("score", pa.float64()),
-        ("threshold", pa.float64()),
-    ]
-)
+_SCORES = [
+    "model",
+    "version",
+    "dataset_version",
+    "row_id",
+    "split",
+    "slices",
+    "target",
+    "score",
+    "baseline",
+    "threshold",
+]
 
 
 def _features(
@@ -150,12 +163,3 @@ def _features(
     if all(own.definition[part] == newest.definition[part] for part in parts):
         return newest.read(session, features)
     return own.read_again(session, features, rows)
-
-
-def _versions(versions: duckdb.DuckDBPyRelation) -> list[tuple[Any, ...]]:
-    return versions.select(_VERSION_COLUMNS).fetchall()
-
-
-def _scorer(version: tuple[Any, ...]) -> Scorer:
-    artifact, artifact_format, sha256, signature = version[3:7]
-    return Scorer(files.home() / artifact, artifact_format, sha256, Signature.from_json(signature))

@@ -62,7 +62,16 @@ class Signature:
     views: list[ViewInput]
     expressions: list[Expression]
     features: list[Feature]
-    threshold: float
+    task: str
+    classes: list[str]
+    """Of a multiclass task, in the order of the estimator's outputs; otherwise none."""
+    threshold: float | None
+    """Of a binary task: the least score whose label is true."""
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the estimator gives for a row."""
+        return len(self.classes) or 1
 
     def to_json(self) -> str:
         """The signature as JSON; `from_json` gives the same signature again."""
@@ -78,5 +87,7 @@ class Signature:
             views=[ViewInput(**view) for view in stored["views"]],
             expressions=[Expression(**expression) for expression in stored["expressions"]],
             features=[Feature(**feature) for feature in stored["features"]],
+            task=stored["task"],
+            classes=stored["classes"],
             threshold=stored["threshold"],
         )

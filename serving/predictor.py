@@ -1,10 +1,12 @@
 """Predictions of one model version: look-up, request-time features, score."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from ml.canary import check
@@ -22,11 +24,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Explanation:
+    """What each feature adds to the raw score (log-odds, or a regression's value); of a multiclass task, to the label's."""
+
+    base: float
+    contributions: dict[str, float]
+    raw_score: float
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What one instance got, with what it was made of."""
 
-    score: float
-    label: bool
+    score: float | dict[str, float]
+    """A number, or of a multiclass task the probability of each class."""
+    label: bool | str | None
+    """By the threshold of a binary task, or the likeliest class; None of a regression."""
+    explanation: "Explanation | None"
     missing: list[str]
     predicted_at: dt.datetime
     instance: dict[str, Any]
@@ -67,11 +81,11 @@ class Predictor:
                 raise ReleaseError(f"{model.name}: the release lacks the feature view {view.name}; publish again.")
             self._views.append((view, views[view.name]))
 
-    def predict(self, instances: Any, most: int, now: dt.datetime) -> list[Prediction]:
+    def predict(self, instances: Any, most: int, now: dt.datetime, explain: bool = False) -> list[Prediction]:
         """One prediction for each instance, in order.
 
-        instances: JSON values; now: the prediction time of those that name none. Raises Problem with the instance and
-        the field that is wrong.
+        instances: JSON values; now: the prediction time of those that name none; explain: with an Explanation each.
+        Raises Problem with the instance and the field that is wrong.
         """
         rows = self.fields.check(instances, "instances", most)
         at = self.signature.at
@@ -94,16 +108,42 @@ class Predictor:
             table = self._request_features.compute(pa.table(columns))
         except ExpressionError as error:
             raise Problem(422, "its request-time features cannot be computed", ("instances", error.row)) from None
-        scores = self._scorer.score(table).tolist()
+        scores = self._scorer.score(table)
+        labels = self._labels(scores)
+        explanations: Sequence[Explanation | None] = [None] * len(rows)
+        if explain:
+            explanations = self._explain(table, scores)
         used = table.select([feature.name for feature in self.signature.features]).to_pylist()
         return [
             Prediction(
-                score=score,
-                label=score >= self.signature.threshold,
+                score=dict(zip(self.signature.classes, score, strict=True)) if self.signature.classes else score,
+                label=label,
+                explanation=explanation,
                 missing=absent,
                 predicted_at=row[at],
                 instance={name: encode(value) for name, value in row.items()},
                 features={name: encode(value) for name, value in features.items()},
             )
-            for score, absent, row, features in zip(scores, missing, rows, used, strict=True)
+            for score, label, explanation, absent, row, features in zip(
+                scores.tolist(), labels, explanations, missing, rows, used, strict=True
+            )
+        ]
+
+    def _labels(self, scores: np.ndarray) -> list[Any]:
+        if self.signature.classes:
+            return [self.signature.classes[place] for place in scores.argmax(axis=1)]
+        if self.signature.threshold is None:
+            return [None] * len(scores)
+        found: list[Any] = (scores >= self.signature.threshold).tolist()
+        return found
+
+    def _explain(self, table: pa.Table, scores: np.ndarray) -> list[Explanation]:
+        contributions, raw = self._scorer.contributions(table), self._scorer.raw_score(table)
+        if self.signature.classes:
+            rows, likeliest = np.arange(len(scores)), scores.argmax(axis=1)
+            contributions, raw = contributions[rows, likeliest], raw[rows, likeliest]
+        names = [feature.name for feature in self.signature.features]
+        return [
+            Explanation(base, dict(zip(names, added, strict=True)), total)
+            for (*added, base), total in zip(contributions.tolist(), raw.tolist(), strict=True)
         ]

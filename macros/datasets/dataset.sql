@@ -1,7 +1,8 @@
 {#
     A dataset: a table under an enforced contract whose every state is also kept as Parquet, for good.
 
-    config.meta.dataset: {row_id: flight_id, at: predicted_at, request: [fields that a client sends]}. The table holds the
+    config.meta.dataset: {row_id: flight_id, at: predicted_at, request: [fields that a client sends], labels: [columns that
+    say what became of it, so that they are no features]}. The table holds the
     present state; `artifacts/datasets/<dataset>/<fingerprint>.parquet` each state that there was, written aside and
     renamed. registry.datasets gives the states their versions.
 #}
@@ -43,7 +44,7 @@
 
 
 {#
-    What a dataset is made of, as data: {row_id, at, columns, request, expressions, views}.
+    What a dataset is made of, as data: {row_id, at, labels, columns, request, expressions, views}.
     `request` maps each field that a client sends to {type, required}; `views` are the declarations of its stored feature
     views, `expressions` the features of those that are computed from the request.
 #}
@@ -57,7 +58,8 @@
             ) }}
         {%- endif -%}
     {%- endfor -%}
-    {%- for column in [declared.row_id, declared.at] + declared.request -%}
+    {%- set labels = declared.get('labels', []) -%}
+    {%- for column in [declared.row_id, declared.at] + declared.request + labels -%}
         {%- if column not in node.columns -%}
             {{ exceptions.raise_compiler_error(
                 "dataset " ~ node.name ~ ": the column '" ~ column ~ "' of meta.dataset is not in the contract; "
@@ -109,6 +111,7 @@
     {{ return({
         'row_id': declared.row_id,
         'at': declared.at,
+        'labels': labels,
         'columns': columns,
         'not_null': required.keys() | list,
         'request': request,

@@ -82,6 +82,7 @@ model_versions:
     model: varchar not null
     version: integer not null check (version > 0)
     created_at: timestamptz not null
+    reason: varchar not null
     estimator: varchar not null
     task: varchar not null
     target: varchar not null
@@ -90,17 +91,30 @@ model_versions:
     feature_fingerprint: varchar not null
     code_fingerprint: varchar not null
     training_fingerprint: varchar not null
+    inputs: json not null
     declaration: json not null
     params: json not null
     seed: integer not null
     row_counts: map(varchar, bigint) not null
+    learning_curve: map(varchar, double[]) not null
     signature: json not null
     canary: json not null
+    baseline: json
     artifact_format: varchar not null
     artifact: varchar not null
     artifact_sha256: varchar not null
     libraries: map(varchar, varchar) not null
     invocation_id: varchar not null
+
+training_decisions:
+  primary_key: [model]
+  columns:
+    model: varchar not null
+    decision: varchar not null check (decision in ('trained', 'kept', 'skipped'))
+    version: integer
+    dataset: varchar not null
+    dataset_version: integer not null
+    reason: varchar not null
 
 scores:
   primary_key: [model, version, dataset_version, row_id]
@@ -113,7 +127,22 @@ scores:
     slices: map(varchar, varchar) not null
     target: double not null
     score: double not null check (not isnan(score))
-    threshold: double not null
+    baseline: double check (not isnan(baseline))
+    threshold: double
+
+scores_multiclass:
+  primary_key: [model, version, dataset_version, row_id]
+  columns:
+    model: varchar not null
+    version: integer not null
+    dataset_version: integer not null
+    row_id: varchar not null
+    split: varchar not null check (split in ('train', 'validation', 'test'))
+    slices: map(varchar, varchar) not null
+    target: varchar not null
+    score: map(varchar, double) not null
+    baseline: map(varchar, double)
+    threshold: double
 
 model_metrics:
   primary_key: [model, version, dataset_version, split, slice, metric]
@@ -184,6 +213,26 @@ model_comparisons:
     high: double
     row_count: bigint not null
 
+feature_importance:
+  primary_key: [model, version, feature, method]
+  columns:
+    model: varchar not null
+    version: integer not null
+    feature: varchar not null
+    method: varchar not null check (method in ('contribution', 'permutation'))
+    value: double not null
+
+partial_dependence:
+  primary_key: [model, version, feature, class, place]
+  columns:
+    model: varchar not null
+    version: integer not null
+    feature: varchar not null
+    class: varchar not null
+    place: integer not null
+    value: varchar
+    mean_score: double not null
+
 model_aliases:
   primary_key: [model, alias, since]
   columns:
@@ -211,6 +260,29 @@ predictions:
     predicted_at: timestamptz not null
     score: double not null
     label: boolean not null
+    status: varchar not null check (status in ('ok', 'incomplete'))
+    missing: varchar[] not null
+
+predictions_multiclass:
+  primary_key: [model, row_id]
+  columns:
+    model: varchar not null
+    version: integer not null
+    row_id: varchar not null
+    predicted_at: timestamptz not null
+    score: map(varchar, double) not null
+    label: varchar not null
+    status: varchar not null check (status in ('ok', 'incomplete'))
+    missing: varchar[] not null
+
+predictions_regression:
+  primary_key: [model, row_id]
+  columns:
+    model: varchar not null
+    version: integer not null
+    row_id: varchar not null
+    predicted_at: timestamptz not null
+    score: double not null
     status: varchar not null check (status in ('ok', 'incomplete'))
     missing: varchar[] not null
 
@@ -250,6 +322,8 @@ prediction_log:
     missing: varchar[] not null
     score: double
     label: boolean
+    probabilities: map(varchar, double)
+    class: varchar
     {%- endset -%}
     {{ return(fromyaml(contracts)) }}
 {% endmacro %}
@@ -263,19 +337,24 @@ prediction_log:
 #}
 {% macro platform_contract(node) %}
     {%- set meta = node.config.meta or {} -%}
-    {%- if 'model' in meta -%}{%- set table = 'model_versions' -%}
-    {%- elif 'scores' in meta -%}{%- set table = 'scores' -%}
-    {%- elif 'predictions' in meta -%}{%- set table = 'predictions' -%}
-    {%- else -%}{%- set table = node.alias -%}
-    {%- endif -%}
     {%- set contracts = eiderdown.platform_contracts() -%}
+    {%- set table = 'model_versions' if 'model' in meta else node.alias -%}
+    {%- for kind in ['scores', 'predictions'] if kind in meta -%}
+        {#- A task whose rows differ has a contract of its own. #}
+        {%- set of_task = kind ~ '_' ~ eiderdown.task_of(meta[kind].model) -%}
+        {{ return(eiderdown.rendered_contract(contracts[of_task if of_task in contracts else kind])) }}
+    {%- endfor -%}
     {%- if table not in contracts -%}
         {{ exceptions.raise_compiler_error(
             node.schema ~ "." ~ node.alias ~ ": a registered table needs a contract; give its columns in YAML, each with "
             ~ "data_type, and a primary key"
         ) }}
     {%- endif -%}
-    {%- set contract = contracts[table] -%}
+    {{ return(eiderdown.rendered_contract(contracts[table])) }}
+{% endmacro %}
+
+
+{% macro rendered_contract(contract) %}
     {%- set declared = {} -%}
     {%- set lines = [] -%}
     {%- for name, definition in contract.columns.items() -%}
@@ -284,4 +363,17 @@ prediction_log:
     {%- endfor -%}
     {%- do lines.append('primary key (' ~ contract.primary_key | join(', ') ~ ')') -%}
     {{ return({'declared': declared, 'ddl': lines | join(', '), 'primary_key': contract.primary_key}) }}
+{% endmacro %}
+
+
+{# What the project's model of a name learns: its config.meta.model.task. #}
+{% macro task_of(model_name) %}
+    {%- set names = [] -%}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model' and 'model' in (node.config.meta or {}) -%}
+        {%- if node.alias == model_name -%}{{ return(node.config.meta.model.task) }}{%- endif -%}
+        {%- do names.append(node.alias) -%}
+    {%- endfor -%}
+    {{ exceptions.raise_compiler_error(
+        model.name ~ ": there is no model '" ~ model_name ~ "'; the models are " ~ names | join(', ')
+    ) }}
 {% endmacro %}

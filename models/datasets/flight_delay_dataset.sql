@@ -11,7 +11,8 @@ with spine as (
         distance,
         sched_dep_at,
         sched_dep_at - interval 2 hours as predicted_at,
-        arrival_delay >= 15 as arrived_late
+        arrival_delay >= 15 as arrived_late,
+        arrival_delay
     from {{ ref('flights') }}
     where arrival_delay is not null
 

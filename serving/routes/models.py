@@ -48,7 +48,8 @@ class VersionAnswer(BaseModel):
     version: int
     estimator: str
     task: str
-    threshold: float
+    classes: list[str]
+    threshold: float | None
     request: list[RequestFieldAnswer]
     views: list[str]
     features: list[FeatureField]
@@ -95,6 +96,7 @@ async def model(model: str, request: Request) -> dict[str, Any]:
                 "version": number,
                 "estimator": predictor.released.estimator,
                 "task": predictor.released.task,
+                "classes": signature.classes,
                 "threshold": signature.threshold,
                 "request": [
                     {"name": field.name, "type": field.type, "required": field.required} for field in signature.request

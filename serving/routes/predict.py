@@ -1,5 +1,6 @@
 """POST /predict/{model}."""
 
+import dataclasses
 import datetime as dt
 import uuid
 from typing import Any
@@ -17,13 +18,24 @@ from serving.strict_json import json_body, read_object
 router = APIRouter(tags=["predictions"])
 
 
-class PredictionAnswer(BaseModel):
-    """One instance's prediction. `missing` names the feature views that had nothing current for it."""
+class ExplanationAnswer(BaseModel):
+    """What each feature adds to the raw score (log-odds, or a regression's value); of several classes, to the label's."""
 
-    score: float
-    label: bool
+    base: float
+    contributions: dict[str, float]
+    raw_score: float
+
+
+class PredictionAnswer(BaseModel):
+    """One instance's prediction. `score`: a number, or class to probability; a regression has no label. `missing` names
+    the feature views that had nothing current for it.
+    """
+
+    score: float | dict[str, float]
+    label: bool | str | None = None
     status: str
     missing: list[str] | None = None
+    explanation: ExplanationAnswer | None = None
 
 
 class PredictAnswer(BaseModel):
@@ -45,6 +57,7 @@ BODY = json_body(
     },
     alias={"type": ["string", "null"], "default": "champion"},
     version={"type": ["integer", "null"], "description": "In place of an alias."},
+    explain={"type": ["boolean", "null"], "default": False},
 )
 
 
@@ -60,10 +73,13 @@ async def predict(model: str, request: Request) -> dict[str, Any]:
     """
     settings = request.app.state.settings
     release = current_release(request)
-    body = await read_object(request, settings, {"instances", "alias", "version"})
+    body = await read_object(request, settings, {"instances", "alias", "version", "explain"})
     predictor = _choose(release, model, body)
+    explain = body.get("explain") or False
+    if not isinstance(explain, bool):
+        raise Problem(422, "expected true or false", ("explain",))
     predictions = await run_in_threadpool(
-        predictor.predict, body.get("instances"), settings.max_instances, release.now()
+        predictor.predict, body.get("instances"), settings.max_instances, release.now(), explain
     )
     request_id = uuid.uuid4().hex
     await run_in_threadpool(_log, request, release, predictor, request_id, predictions)
@@ -101,8 +117,14 @@ def _choose(release: Release, model: str, body: dict[str, Any]) -> Predictor:
 
 
 def _answer(prediction: Prediction) -> dict[str, Any]:
-    answer = {"score": prediction.score, "label": prediction.label, "status": prediction.status}
-    return {**answer, "missing": prediction.missing} if prediction.missing else answer
+    answer: dict[str, Any] = {"score": prediction.score, "label": prediction.label, "status": prediction.status}
+    if prediction.label is None:
+        del answer["label"]
+    if prediction.missing:
+        answer["missing"] = prediction.missing
+    if prediction.explanation:
+        answer["explanation"] = dataclasses.asdict(prediction.explanation)
+    return answer
 
 
 def _log(
@@ -126,8 +148,14 @@ def _log(
                 "features": prediction.features,
                 "status": prediction.status,
                 "missing": prediction.missing,
-                "score": prediction.score,
-                "label": prediction.label,
+                **_scored(prediction),
             }
         )
     request.app.state.events.append(events)
+
+
+def _scored(prediction: Prediction) -> dict[str, Any]:
+    """Columns of their own for a task of many classes: a column has one type."""
+    if isinstance(prediction.score, dict):
+        return {"probabilities": prediction.score, "class": prediction.label}
+    return {"score": prediction.score, "label": prediction.label}

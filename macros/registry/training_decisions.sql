@@ -1,0 +1,24 @@
+{#
+    registry.training_decisions: for each model the latest decision to train or not, and why.
+
+    `version` is the one that stands after it, `dataset_version` the one that was decided on. Why each version was trained is
+    in registry.model_versions.reason.
+#}
+{% macro training_decisions() -%}
+    {{ return(adapter.dispatch('training_decisions', 'eiderdown')()) }}
+{%- endmacro %}
+
+{% macro default__training_decisions() -%}
+{{ config(history=false) }}
+{#- After the training. #}
+-- depends_on: {{ ref('model_versions') }}
+select model, decision, version, dataset, dataset_version, reason
+from read_json(
+    {{ eiderdown.literal(eiderdown.home() ~ '/artifacts/training/*.json') }},
+    columns = {
+        model: 'varchar', decision: 'varchar', version: 'integer', dataset: 'varchar', dataset_version: 'integer',
+        reason: 'varchar'
+    }
+)
+where model is not null
+{%- endmacro %}
