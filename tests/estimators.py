@@ -53,7 +53,9 @@ matrix = np.frombuffer(bytes.fromhex(asked["matrix"])).reshape(-1, len(features)
 np.seterr(all="ignore")
 for line in sys.stdin:
     try:
-        scores = ESTIMATORS[asked["estimator"]](bytes.fromhex(line), features, asked["outputs"]).predict(matrix)
+        model = ESTIMATORS[asked["estimator"]](bytes.fromhex(line), features, asked["outputs"])
+        scores, parts = model.predict(matrix), model.contributions(matrix)
+        assert parts.shape == (*scores.shape, len(features) + 1)
         print(scores.tobytes().hex())
     except ArtifactError as error:
         print(f"refused: {error}".replace(chr(10), " "))

@@ -103,8 +103,11 @@ def test_what_torch_keeps_for_the_process_is_not_touched_and_not_used() -> None:
         torch.set_num_threads(2)
         torch.set_default_dtype(torch.float64)
         torch.manual_seed(3)
+        threads: list[int] = []
         with torch.no_grad():
-            assert TorchMLP.train(data, parameters, 1).artifact == expected
+            again = TorchMLP.train(data, parameters, 1, lambda *_: threads.append(torch.get_num_threads()))
+        assert again.artifact == expected
+        assert threads == [1, 1, 1]
         assert torch.get_num_threads() == 2
     finally:
         torch.set_default_dtype(torch.float32)
