@@ -22,7 +22,7 @@ from ml.release.manifest import all_manifests
 from ml.warehouse import held, warehouse_file
 from tests.made_up_home import MadeUpHome
 
-KILLS = int(os.environ.get("EIDERDOWN_KILLS", "6"))
+KILLS = int(os.environ.get("EIDERDOWN_KILLS", "4"))
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["ml.housekeeping.garbage", "ml.housekeeping.restore", "tests.made_up_home"])
 CHANGING = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate")
