@@ -187,3 +187,29 @@ def test_a_home_before_its_first_release(tmp_path: Path) -> None:
     home = MadeUpHome(tmp_path / "home")
     assert collect(home, keep=1) == []
     assert set(home.state()) == {"raw/clock.csv"}
+
+
+@pytest.mark.parametrize(
+    ("change", "gone"),
+    [
+        ("select 1", {"a", "b"}),
+        ("insert into registry.current_aliases values ('arrivals', 'shadow', 1)", {"b"}),
+        ("insert into registry.model_aliases values ('arrivals', 'shadow', 2, now())", {"a"}),
+        (
+            "insert into registry.model_aliases values ('arrivals', 'shadow', 1, '2026-01-01'), "
+            "('arrivals', 'shadow', 2, '2026-01-02')",
+            {"a"},
+        ),
+        (
+            "insert into registry.datasets select 'orders', 1, artifact, '' from training.scored where version = 1",
+            {"b"},
+        ),
+    ],
+)
+def test_what_keeps_an_artifact(home: MadeUpHome, change: str, gone: set[str]) -> None:
+    """Of the five versions the latest three stay, and what an alias names."""
+    home.execute(change)
+    before = home.state()
+    collect(home, keep=1)
+    went = [content.decode() for file, content in before.items() if file not in home.state()]
+    assert {content for content in went if len(content) == 1} == gone
