@@ -16,6 +16,7 @@ from eiderdown.commands import datasets, features
 from eiderdown.commands.contract import contract
 from eiderdown.commands.diff import diff
 from eiderdown.commands.lineage import lineage
+from eiderdown.commands.tune import tune
 from eiderdown.demonstration import flights, tour
 from eiderdown.output import AsJson, console, print_rows
 from ml import files
@@ -43,6 +44,7 @@ app.add_typer(datasets.app, name="datasets")
 app.add_typer(features.app, name="features")
 app.command()(diff)
 app.command()(lineage)
+app.command()(tune)
 
 
 @load.command("flights")

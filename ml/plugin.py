@@ -61,7 +61,10 @@ def eiderdown_request_features(request: str) -> str:
 
 
 def eiderdown_model_problems(request: str) -> str:
-    """What ml.declarations answers."""
+    """What ml.declarations answers; the declarations are kept for models that need another's."""
+    from ml.declarations import keep
+
+    keep(request)
     return kept("ml.declarations", "problems", request)
 
 
