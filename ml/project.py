@@ -43,8 +43,8 @@ def declared_models() -> dict[str, Any]:
         nodes = _parse().nodes.values()
     finally:
         reset_adapters()  # type: ignore[no-untyped-call]
-    metas = {node.alias: node.config.meta for node in nodes if node.resource_type == "model"}
-    return {name: meta["model"] for name, meta in metas.items() if "model" in meta}
+    models = [node for node in nodes if node.resource_type == "model" and "model" in node.config.meta]
+    return {node.alias: node.config.meta["model"] for node in models}
 
 
 def _parse() -> Any:

@@ -36,6 +36,7 @@ class Linear(Estimator):
     artifact_format = "linear-safetensors"
     suffix = ".safetensors"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {"l2": {"low": 0.001, "high": 1000.0, "log": True}}
+    cost = 0.3
     tolerance = 1e-9
 
     @classmethod

@@ -34,7 +34,7 @@ def run_trial(spec: ModelSpec, study: Study, prepared: Prepared, seconds_left: f
             raise _Stopped("out of time")
         # Each loss that is kept is a synced write.
         if _is_rung(iteration + 1) and study.is_losing(asked, iteration, loss):
-            raise _Stopped(f"worse than the median at iteration {iteration}")
+            raise _Stopped(f"in the worst quarter at iteration {iteration}")
 
     state, value, reason = TrialState.FAIL, None, None
     try:

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 import optuna
-from optuna.pruners import BasePruner, MedianPruner, NopPruner
+from optuna.pruners import BasePruner, NopPruner, PercentilePruner
 from optuna.storages import JournalStorage
 from optuna.trial import TrialState
 
@@ -97,11 +97,11 @@ class Study:
         return self.trials[-1]
 
     def _pruner(self) -> BasePruner:
-        """A trial is pruned where its loss is above the median of the complete ones, from a third of their usual length on.
+        """A trial is pruned where its loss is among the worst quarter, from half of the usual length on.
 
-        Earlier, those that learn slowly and well would lose.
+        Earlier, or at the median, those that learn slowly and well would lose, such as boosting with a low rate.
         """
         lengths = [max(trial.losses) for trial in self.trials if trial.state == "complete" and trial.losses]
         if not self._tuning.pruning or not lengths:
             return NopPruner()
-        return MedianPruner(_COMPLETE_BEFORE_PRUNING, int(statistics.median(lengths)) // 3)
+        return PercentilePruner(75.0, _COMPLETE_BEFORE_PRUNING, int(statistics.median(lengths)) // 2)

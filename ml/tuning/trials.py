@@ -43,12 +43,12 @@ _COLUMNS: list[tuple[str, pa.DataType]] = [
 
 
 def trials(dbt: Any, session: duckdb.DuckDBPyConnection, datasets: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-    """Run what is left of the search of the model that `config.meta.trials.model` names, and return all of its trials.
+    """Run what is left of a model's search, and return all of its trials.
 
-    datasets: dbt.ref("datasets"). Where another process searches, the trials that are finished come, and the best stays
+    declared: `dbt.config.meta_get("trials")`, {model}; datasets: dbt.ref("datasets"). Where another process searches, the trials that are finished come, and the best stays
     the one that it was. Raises DeclarationError where the model declares no search.
     """
-    spec = kept_spec(dbt.config.meta_get("trials")["model"])
+    spec = kept_spec(declared["model"])
     if spec.search is None:
         raise DeclarationError(
             f"model {spec.name}: {dbt.this.identifier} holds its trials, and it declares no search; add tune: {{trials: 30}} or "

@@ -128,9 +128,7 @@ def test_each_task_has_the_metrics_of_scikit_learn(scored: Project) -> None:
     }
     late = scored.query(f"select target, score, 0.4 from late_scores where {SCORED}")
     delay = scored.query(f"select target, score from delay_scores where {SCORED}")
-    kind = scored.query(
-        f"select target, [score['x'], score['y'], score['z']] from kind_scores where {SCORED}"
-    )
+    kind = scored.query(f"select target, [score['x'], score['y'], score['z']] from kind_scores where {SCORED}")
     target, score, baseline = zip(*late, strict=True)
     assert found["late", "auc"] == pytest.approx((metrics.roc_auc_score(target, score), 0.5), abs=1e-12)
     assert found["late", "log_loss"] == pytest.approx(
