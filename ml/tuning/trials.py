@@ -42,11 +42,14 @@ _COLUMNS: list[tuple[str, pa.DataType]] = [
 ]
 
 
-def trials(dbt: Any, session: duckdb.DuckDBPyConnection, datasets: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+def trials(
+    dbt: Any, session: duckdb.DuckDBPyConnection, declared: dict[str, str], datasets: duckdb.DuckDBPyRelation
+) -> duckdb.DuckDBPyRelation:
     """Run what is left of a model's search, and return all of its trials.
 
-    declared: `dbt.config.meta_get("trials")`, {model}; datasets: dbt.ref("datasets"). Where another process searches, the trials that are finished come, and the best stays
-    the one that it was. Raises DeclarationError where the model declares no search.
+    declared: `dbt.config.meta_get("trials")`, {model}; datasets: dbt.ref("datasets"). Where another process searches, the
+    trials that are finished come, and the best stays the one that it was. Raises DeclarationError where the model
+    declares no search.
     """
     spec = kept_spec(declared["model"])
     if spec.search is None:

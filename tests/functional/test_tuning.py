@@ -27,7 +27,8 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def _counts(project: Project) -> Any:
     return project.query(
-        "select (select count(*) from training.will_stop_trials), (select count(*) from training.will_stop_trials where is_best), "
+        "select (select count(*) from training.will_stop_trials), "
+        "(select count(*) from training.will_stop_trials where is_best), "
         "(select max(version) from registry.model_versions), (select count(*) from registry.releases)"
     )[0]
 
@@ -57,7 +58,8 @@ def test_tune_runs_while_another_holds_the_warehouse_and_dbt_trains_with_what_it
     assert json.loads(params)["l2"] == best["params"]["l2"]
     # The trial was measured as the registry measures the version that has its parameters.
     measured = tuned.query(
-        "select value from registry.model_metrics where metric = 'log_loss' and split = 'validation' and slice = 'all' and version = 2"
+        "select value from registry.model_metrics "
+        "where version = 2 and metric = 'log_loss' and split = 'validation' and slice = 'all'"
     )
     assert measured[0][0] == pytest.approx(best["value"], abs=1e-9)
 
