@@ -1,10 +1,8 @@
-"""The declarations of all models of a project, checked before anything runs, and kept for those that need another's."""
+"""The declarations of all models of a project, checked before anything runs."""
 
 import json
-from pathlib import Path
 from typing import Any
 
-from ml import files
 from ml.declared import hint
 from ml.errors import DeclarationError
 from ml.field_types import canonical, is_numeric
@@ -26,16 +24,6 @@ def problems(request: str) -> str:
     return "\n".join(found)
 
 
-def keep(request: str) -> None:
-    """Keep the declarations of a run, for Python models: dbt tells each of them its own only. request: that of `problems`."""
-    files.write_changed(_kept(), json.dumps(json.loads(request)["models"]).encode())
-
-
-def kept_spec(model: str) -> ModelSpec:
-    """The declaration of another model of the project that runs. Raises DeclarationError where it has none of that name."""
-    return find_spec(json.loads(_kept().read_text()), model)
-
-
 def find_spec(models: dict[str, Any], model: str) -> ModelSpec:
     """A model's declaration, checked. models: name to config.meta.model. Raises DeclarationError where it is not there."""
     if model not in models:
@@ -43,10 +31,6 @@ def find_spec(models: dict[str, Any], model: str) -> ModelSpec:
             f"there is no model '{model}' in the project; its models are {', '.join(models) or 'none'}.{hint(model, models)}"
         )
     return ModelSpec.parse(model, models[model])
-
-
-def _kept() -> Path:
-    return files.home() / "artifacts" / "models" / "declarations.json"
 
 
 def _check(spec: ModelSpec, datasets: dict[str, dict[str, Any]]) -> None:

@@ -61,10 +61,7 @@ def eiderdown_request_features(request: str) -> str:
 
 
 def eiderdown_model_problems(request: str) -> str:
-    """What ml.declarations answers; the declarations are kept for models that need another's."""
-    from ml.declarations import keep
-
-    keep(request)
+    """What ml.declarations answers."""
     return kept("ml.declarations", "problems", request)
 
 

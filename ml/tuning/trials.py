@@ -11,12 +11,11 @@ from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
 
 from ml.datasets import dataset_version
-from ml.declarations import kept_spec
 from ml.errors import DeclarationError
 from ml.history import history
 from ml.spec import ModelSpec
 from ml.tuning.identity import latest_dataset_version, search_name
-from ml.tuning.journal import SearchIsHeld, open_to_read
+from ml.tuning.journal import SearchIsHeld, journal_path, open_to_read
 from ml.tuning.search import Budget, Progress, best_trial, search
 from ml.tuning.show import describe
 from ml.tuning.trial import Trial, all_trials
@@ -51,7 +50,9 @@ def trials(
     trials that are finished come, and the best stays the one that it was. Raises DeclarationError where the model
     declares no search.
     """
-    spec = kept_spec(declared["model"])
+    # dbt tells a Python model its own declaration only; the materialization keeps the other's here.
+    model = declared["model"]
+    spec = ModelSpec.parse(model, json.loads(journal_path(model).with_name("declaration.json").read_text()))
     if spec.search is None:
         raise DeclarationError(
             f"model {spec.name}: {dbt.this.identifier} holds its trials, and it declares no search; add tune: {{trials: 30}} or "

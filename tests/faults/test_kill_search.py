@@ -28,7 +28,7 @@ def kill_at_write(number: int) -> None:
 
     def count(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal writes
-        if event == "open" and str(arguments[0]).endswith(journal_path("").name) and arguments[1] == "ab":
+        if event == "open" and str(arguments[0]).endswith(journal_path("").name) and "a" in str(arguments[1]):
             writes += 1
             if writes == number:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -75,7 +75,8 @@ def test_a_search_that_is_killed_anywhere_goes_on(
         assert not is_held("late")
     assert kills >= 4
     assert [(trial.place, trial.params, trial.state, trial.value) for trial in known] == whole
-    assert sum(trial.reason == "killed" for trial in trials()) == kills
+    # A kill between two trials leaves none.
+    assert 0 < sum(trial.reason == "killed" for trial in trials()) <= kills
     assert undisturbed.best is not None
     assert run(model(tune), versions(tmp_path)).trials == 13
     best = run(model(tune), versions(tmp_path)).best
