@@ -24,6 +24,15 @@ def problems(request: str) -> str:
     return "\n".join(found)
 
 
+def find_spec(models: dict[str, Any], model: str) -> ModelSpec:
+    """A model's declaration, checked. models: name to config.meta.model. Raises DeclarationError where it is not there."""
+    if model not in models:
+        raise DeclarationError(
+            f"there is no model '{model}' in the project; its models are {', '.join(models) or 'none'}.{hint(model, models)}"
+        )
+    return ModelSpec.parse(model, models[model])
+
+
 def _check(spec: ModelSpec, datasets: dict[str, dict[str, Any]]) -> None:
     where = f"model {spec.name}: config.meta.model"
     if spec.dataset not in datasets:

@@ -21,10 +21,8 @@ def ask(macro: str) -> Any:
     It runs dbt in this process, in the current folder; dbt opens the warehouse for it. Raises ProjectError with what dbt
     says where there is no project, it does not compile, or another process holds the warehouse.
     """
-    if not Path("dbt_project.yml").is_file():
-        raise ProjectError(f"{Path.cwd()} holds no dbt_project.yml; run this in the project's folder.")
     try:
-        manifest: Any = _dbt(None, "parse").result
+        manifest = _parse()
         _dbt(manifest, "compile")
         # The graph that macros see is a copy, made when the project was parsed.
         manifest.build_flat_graph()
@@ -34,6 +32,25 @@ def ask(macro: str) -> Any:
     finally:
         DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
         reset_adapters()  # type: ignore[no-untyped-call]
+
+
+def declared_models() -> dict[str, Any]:
+    """The declarations of the project's models, by name: config.meta.model. Nothing is compiled, no warehouse opened.
+
+    Raises ProjectError with what dbt says where there is no project, or it cannot be parsed.
+    """
+    try:
+        nodes = _parse().nodes.values()
+    finally:
+        reset_adapters()  # type: ignore[no-untyped-call]
+    models = [node for node in nodes if node.resource_type == "model" and "model" in node.config.meta]
+    return {node.alias: node.config.meta["model"] for node in models}
+
+
+def _parse() -> Any:
+    if not Path("dbt_project.yml").is_file():
+        raise ProjectError(f"{Path.cwd()} holds no dbt_project.yml; run this in the project's folder.")
+    return _dbt(None, "parse").result
 
 
 def _dbt(manifest: Any, *arguments: str) -> Any:

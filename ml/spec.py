@@ -7,6 +7,7 @@ from typing import Any
 from ml.declared import hint, refuse_no_number, refuse_other, refuse_unknown
 from ml.errors import DeclarationError
 from ml.estimators import ESTIMATORS
+from ml.tuning.declaration import Tuning, parse_tuning
 
 TASKS = ("binary", "multiclass", "regression")
 THRESHOLDS = ("max_f1",)
@@ -57,7 +58,8 @@ class ModelSpec:
     """A model's declaration. `features` is 'all', a list, or {exclude: list}; `threshold` a number or 'max_f1'.
 
     baseline: train a linear model beside it, whose metrics stand in registry.model_metrics.baseline. optional: where the
-    estimator's packages are not installed, train nothing and say so.
+    estimator's packages are not installed, train nothing and say so. tune, automl: a search for parameters, or also for the
+    estimator, which is then the one that trains until a trial is finished.
     """
 
     name: str
@@ -74,18 +76,27 @@ class ModelSpec:
     slices: list[str] = field(default_factory=list)
     baseline: bool = True
     optional: bool = False
+    tune: Tuning | None = None
+    automl: Tuning | None = None
+
+    @property
+    def search(self) -> Tuning | None:
+        """The search that is declared, None of a model whose parameters are given."""
+        return self.tune or self.automl
 
     @classmethod
     def parse(cls, name: str, declared: dict[str, Any]) -> "ModelSpec":
         """Check and complete a declaration. Raises DeclarationError with the field, what is wrong and the remedy."""
         where = f"model {name}: config.meta.model"
         refuse_unknown(where, declared, [entry.name for entry in fields(cls) if entry.name != "name"])
-        for required in ("task", "dataset", "target", "estimator"):
+        is_automl = declared.get("automl", False) is not False
+        for required in ("task", "dataset", "target", *(() if is_automl else ("estimator",))):
             if required not in declared:
                 raise DeclarationError(f"{where} lacks '{required}'; add it.")
         task = declared["task"]
         refuse_other(f"{where}.task", task, TASKS)
-        refuse_other(f"{where}.estimator", declared["estimator"], ESTIMATORS)
+        if "estimator" in declared:
+            refuse_other(f"{where}.estimator", declared["estimator"], ESTIMATORS)
         for text in ("dataset", "target"):
             _refuse_no(str, where, declared, text, "a name")
         for flag in ("baseline", "optional"):
@@ -103,11 +114,16 @@ class ModelSpec:
         parameters = declared.get("parameters", {})
         if not isinstance(parameters, dict):
             raise DeclarationError(f"{where}.parameters must be a mapping of the estimator's parameters.")
+        search = parse_tuning(where, declared, METRICS[task])
+        estimator = declared["estimator"] if "estimator" in declared or search is None else next(iter(search.spaces))
         try:
-            ESTIMATORS[declared["estimator"]].check_parameters(task, parameters)
+            ESTIMATORS[estimator].check_parameters(task, parameters)
         except DeclarationError as error:
             raise DeclarationError(f"{where}.{error}") from error
         checked = {
+            "estimator": estimator,
+            "tune": search if "tune" in declared else None,
+            "automl": search if is_automl else None,
             "split": _parse_split(f"{where}.split", declared.get("split", {})),
             "promote": _parse_promote(f"{where}.promote", task, declared.get("promote", {})),
         }

@@ -30,6 +30,7 @@ from ml.spec import ModelSpec
 from ml.threshold import choose_threshold
 from ml.training_data import prepare
 from ml.training_inputs import reason_to_train, training_inputs
+from ml.tuning.choice import with_best_trial
 
 LIBRARIES = ("lightgbm", "numpy", "duckdb", "pyarrow")
 
@@ -42,14 +43,15 @@ def train(
     declaration: dict[str, Any],
     datasets: duckdb.DuckDBPyRelation,
     feature_views: duckdb.DuckDBPyRelation,
+    trials: duckdb.DuckDBPyRelation | None = None,
 ) -> duckdb.DuckDBPyRelation:
     """Train the model that the calling dbt model declares, if its latest version is not what would come out.
 
     declaration: `dbt.config.meta_get("model")`; datasets, feature_views: dbt.ref() of the registry's tables of these
-    names. Returns a relation with the new version's row of model_versions, or without rows; why is in
-    registry.training_decisions. Raises DeclarationError where the YAML cannot hold.
+    names; trials: of a model that is tuned, dbt.ref() of its trials. Returns a relation with the new version's row of
+    model_versions, or without rows; why is in registry.training_decisions. Raises DeclarationError where the YAML cannot hold.
     """
-    spec = ModelSpec.parse(dbt.this.identifier, declaration)
+    spec, note = with_best_trial(ModelSpec.parse(dbt.this.identifier, declaration), trials)
     table, folder = str(dbt.this), artifacts_folder(spec.name)
     dataset = dataset_version(datasets, spec.dataset)
     used = check_columns(spec, dataset.columns, dataset.not_features)
@@ -66,11 +68,13 @@ def train(
         keep_decision(spec, "skipped", latest.version or None, dataset, said)
         return _to_relation(session, None)
 
-    inputs = training_inputs(spec, declaration, dataset, used, views, expressions, spec.parameters)
+    declared = declaration | {"estimator": spec.estimator}
+    inputs = training_inputs(spec, declared, dataset, used, views, expressions, spec.parameters)
     reason = reason_to_train(latest.inputs, inputs, spec.target)
     if not reason:
-        keep_decision(spec, "kept", latest.version, dataset, "nothing that it learned from has changed")
+        keep_decision(spec, "kept", latest.version, dataset, f"nothing that it learned from has changed{note}")
         return _to_relation(session, None)
+    reason += note
     row = _learn(session, table, spec, dataset, used, views, expressions)
     keep_decision(spec, "trained", latest.version + 1, dataset, reason)
     return _to_relation(

@@ -8,7 +8,7 @@ from ml.datasets import DatasetVersion
 from ml.signature import Expression, ViewInput
 from ml.spec import ModelSpec
 
-NOT_LEARNED_FROM = ("features", "parameters", "promote", "tune", "optional")
+NOT_LEARNED_FROM = ("features", "parameters", "promote", "tune", "automl", "optional")
 """Fields of a declaration that shape no artifact, or that show elsewhere: the columns in their hashes."""
 
 

@@ -116,6 +116,40 @@ training_decisions:
     dataset_version: integer not null
     reason: varchar not null
 
+trials:
+  primary_key: [study, trial]
+  columns:
+    model: varchar not null
+    search: varchar not null
+    study: varchar not null
+    trial: integer not null
+    dataset_version: integer not null
+    estimator: varchar not null
+    state: varchar not null check (state in ('complete', 'pruned', 'failed'))
+    params: json not null
+    metric: varchar not null
+    value: double
+    losses: map(integer, double) not null
+    reason: varchar
+    started_at: timestamptz not null
+    finished_at: timestamptz not null
+    seconds: double not null
+    is_best: boolean not null
+
+leaderboard:
+  primary_key: [model, estimator]
+  columns:
+    model: varchar not null
+    rank: integer not null
+    estimator: varchar not null
+    metric: varchar not null
+    value: double
+    params: json
+    trials: bigint not null
+    complete: bigint not null
+    seconds: double not null
+    is_best: boolean not null
+
 scores:
   primary_key: [model, version, dataset_version, row_id]
   columns:
@@ -342,12 +376,15 @@ prediction_log:
     The platform's contract for a node: {declared: {name: type}, ddl, primary_key}.
 
     A node is such a table by its name (registry.datasets) or, for training and batch predictions, by what it declares:
-    config.meta.model, config.meta.scores or config.meta.predictions.
+    config.meta.model, trials, leaderboard, scores or predictions.
 #}
 {% macro platform_contract(node) %}
     {%- set meta = node.config.meta or {} -%}
     {%- set contracts = eiderdown.platform_contracts() -%}
-    {%- set table = 'model_versions' if 'model' in meta else 'contributions' if 'contributions' in meta else node.alias -%}
+    {%- set table = 'model_versions' if 'model' in meta else node.alias -%}
+    {%- for kind in ['trials', 'leaderboard', 'contributions'] if kind in meta -%}
+        {{ return(eiderdown.rendered_contract(contracts[kind])) }}
+    {%- endfor -%}
     {%- for kind in ['scores', 'predictions'] if kind in meta -%}
         {#- A task whose rows differ has a contract of its own. #}
         {%- set of_task = kind ~ '_' ~ eiderdown.task_of(meta[kind].model) -%}

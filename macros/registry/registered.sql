@@ -18,6 +18,7 @@
     {{ run_hooks(pre_hooks) }}
     {%- set rows = '_rows_of_' ~ this.identifier -%}
     {%- if model.language == 'python' -%}
+        {%- if 'trials' in (config.get('meta') or {}) -%}{%- do eiderdown.keep_declaration(config.get('meta').trials.model) -%}{%- endif -%}
         {% call statement('python', language='python') -%}
 {{ compiled_code }}
 

@@ -50,8 +50,9 @@ class Estimator(ABC):
     `name` is what a model's YAML says; `artifact_format` the file's format and `suffix` the end of its name; `tasks` what
     it can learn; `requires` the packages that training imports beyond the platform's own, and `extra` the extra of this
     distribution that brings them; `search_space` what tuning tries unless the YAML says otherwise: a parameter to
-    {low, high, log} or {choices}; `code` the modules beside its own whose change trains anew; `tolerance` how far a score may
-    lie from the recorded one on another processor.
+    {low, high, log} or {choices}; `code` the modules beside its own whose change trains anew; `cost` about how long a
+    training takes beside LightGBM's, by which automl tries cheap ones first; `tolerance` how far a score may lie from the
+    recorded one on another processor.
     """
 
     name: ClassVar[str]
@@ -62,6 +63,7 @@ class Estimator(ABC):
     extra: ClassVar[str] = ""
     search_space: ClassVar[dict[str, dict[str, Any]]] = {}
     code: ClassVar[tuple[str, ...]] = ()
+    cost: ClassVar[float] = 1.0
     tolerance: ClassVar[float] = 0.0
 
     @classmethod

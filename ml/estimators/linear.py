@@ -37,6 +37,7 @@ class Linear(Estimator):
     suffix = ".safetensors"
     search_space: ClassVar[dict[str, dict[str, Any]]] = {"l2": {"low": 0.001, "high": 1000.0, "log": True}}
     code = ("ml.estimators.encoding", "ml.estimators.linear_loss")
+    cost = 0.3
     tolerance = 1e-9
 
     @classmethod

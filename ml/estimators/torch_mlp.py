@@ -54,6 +54,7 @@ class TorchMLP(Estimator):
         "batch_size": {"choices": [256, 1024, 4096]},
     }
     code = ("ml.estimators.encoding", "ml.estimators.torch_network", "ml.estimators.torch_training")
+    cost = 10.0
     # BLAS and exp round otherwise on a processor with other vector instructions.
     tolerance = 1e-9
 

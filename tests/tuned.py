@@ -1,0 +1,53 @@
+"""The other project with a model that is tuned."""
+
+from pathlib import Path
+
+from tests.conftest import Project, copy_machines
+
+TRIALS = """def model(dbt, session):
+    from ml.tuning.trials import trials
+
+    dbt.config(materialized="registered", mutable=["is_best"])
+    datasets = dbt.ref("datasets")
+    return trials(dbt, session, dbt.config.meta_get("trials"), datasets)
+"""
+
+
+def copy_tuned(folder: Path) -> Project:
+    """A copy of the other project, on fewer rows, whose one model takes its parameters from trials; `declare` says how."""
+    project = copy_machines(folder)
+    models = project.folder / "models"
+    for path in (models / "training").glob("next_*"):
+        path.unlink()
+    for name, one in (("model_versions", "will_stop"), ("model_metrics", "will_stop_scores")):
+        (models / "registry" / f"{name}.sql").write_text(f"{{{{ eiderdown.{name}([ref('{one}')]) }}}}\n")
+    _replace(models / "staging" / "readings.sql", "range(120)", "range(12)")
+    _replace(models / "training" / "will_stop.py", "feature_views)", "feature_views, trials)")
+    _replace(models / "training" / "will_stop.py", "    return", '    trials = dbt.ref("will_stop_trials")\n    return')
+    (models / "training" / "will_stop_trials.py").write_text(TRIALS)
+    (models / "training" / "will_stop_leaderboard.sql").write_text(
+        "{{ eiderdown.leaderboard(ref('will_stop_trials')) }}\n"
+    )
+    project.dbt("deps")
+    return project
+
+
+def declare(project: Project, declared: str) -> None:
+    """Write the model's declaration: the fields that are no others' than this test's."""
+    (project.folder / "models" / "training" / "training.yml").write_text(f"""
+models:
+  - name: will_stop
+    config:
+      meta:
+        model: {{task: binary, dataset: stops, target: stopped, features: {{exclude: [machine_id]}}, {declared}}}
+  - name: will_stop_trials
+    config: {{meta: {{trials: {{model: will_stop}}}}}}
+  - name: will_stop_scores
+    config: {{meta: {{scores: {{model: will_stop}}}}}}
+""")
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text, path
+    path.write_text(text.replace(old, new))
