@@ -11,6 +11,7 @@ from ml.declared import hint
 from ml.errors import ArtifactError, DeclarationError
 from ml.scorer import Scorer
 from ml.signature import Signature
+from ml.spec import METRICS, Promote
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class ModelVersion:
     def name(self) -> str:
         """The model with its version, such as churn@3."""
         return f"{self.model}@{self.version}"
+
+    @property
+    def promote(self) -> Promote:
+        """The rule that its promotion goes by."""
+        return Promote(**{"metric": METRICS[self.task][0], **self.declaration.get("promote", {})})
 
     def scorer(self) -> Scorer:
         """The model, loaded. Raises ArtifactError where its file is missing, altered or unreadable."""

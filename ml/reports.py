@@ -1,0 +1,110 @@
+"""What the registry says of a version of a model, from a release: metrics, aliases, curves, importance, trials."""
+
+import dataclasses
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from ml.models import ModelVersion
+
+Row = dict[str, Any]
+
+
+def metrics_of(connection: duckdb.DuckDBPyConnection, model: str, version: int) -> pa.Table:
+    """The rows of registry.model_metrics of a version: a row for each dataset version, split, slice and metric."""
+    return connection.sql(
+        "select * from registry.model_metrics where model = ? and version = ? "
+        "order by dataset_version desc, split = 'train', split = 'validation', slice <> 'all', slice, metric",
+        params=[model, version],
+    ).to_arrow_table()
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection, table: str, version: ModelVersion) -> list[Row] | None:
+    """The rows of a table of the registry that are of a version; None where the release has no such table."""
+    if not _has(connection, "registry", table):
+        return None
+    query = f'select * from registry."{table}" where model = ? and version = ? order by all'
+    return _rows(connection, query, version.model, version.version)
+
+
+def alias_history(connection: duckdb.DuckDBPyConnection, version: ModelVersion) -> list[Row]:
+    """When each alias named a version, the latest first: {alias, since, until, reason}; until: None where it does now."""
+    return _rows(
+        connection,
+        "select alias, since, until, reason from (select *, lead(since) over (partition by alias order by since) as until "
+        "from registry.model_aliases where model = ?) where version = ? order by since desc",
+        version.model,
+        version.version,
+    )
+
+
+def trials_of(connection: duckdb.DuckDBPyConnection, version: ModelVersion) -> list[Row] | None:
+    """The finished and pruned trials of a model's search, in their order; None where the release has no table of them."""
+    table = f"{version.model}_trials"
+    if not _has(connection, "training", table):
+        return None
+    return _rows(connection, f'select * from training."{table}" order by study, trial')
+
+
+def importance_of(connection: duckdb.DuckDBPyConnection, version: ModelVersion) -> list[Row]:
+    """{feature, method, value}, the greatest first, on the newest dataset version that it was computed on; none without."""
+    rows = rows_of(connection, "feature_importance", version) or []
+    newest = max((row["dataset_version"] for row in rows), default=None)
+    kept = [
+        {name: row[name] for name in ("feature", "method", "value")} for row in rows if row["dataset_version"] == newest
+    ]
+    return sorted(kept, key=lambda row: (row["method"], -row["value"]))
+
+
+def headline(connection: duckdb.DuckDBPyConnection, version: ModelVersion) -> Row:
+    """The metric that the model's promotion goes by, on the version's own data: {metric, split, value}, value: None of none."""
+    promote = version.promote
+    value = connection.execute(
+        "select value from registry.model_metrics where model = ? and version = ? and dataset_version = ? and split = ? "
+        "and slice = 'all' and metric = ?",
+        [version.model, version.version, version.dataset_version, promote.split, promote.metric],
+    ).fetchall()
+    return {"metric": promote.metric, "split": promote.split, "value": value[0][0] if value else None}
+
+
+def describe(connection: duckdb.DuckDBPyConnection, version: ModelVersion) -> Row:
+    """All that is recorded of a version, as one row; its learning curve and canary are left out."""
+    notes = rows_of(connection, "version_notes", version)
+    signature = version.signature
+    return {
+        **{
+            name: getattr(version, name)
+            for name in (
+                *("model", "version", "created_at", "reason", "task", "target", "estimator", "dataset"),
+                *("dataset_version", "row_counts", "declaration", "params", "seed"),
+            )
+        },
+        "notes": notes[-1] if notes else None,
+        "threshold": signature.threshold,
+        "classes": signature.classes,
+        "features": [dataclasses.asdict(feature) for feature in signature.features],
+        "views": [view.name for view in signature.views],
+        "aliases": alias_history(connection, version),
+        "metrics": metrics_of(connection, version.model, version.version).to_pylist(),
+        "importance": importance_of(connection, version),
+        "reproductions": rows_of(connection, "model_reproductions", version) or [],
+        "libraries": version.libraries,
+        "artifact": version.artifact,
+        "artifact_sha256": version.artifact_sha256,
+        "code_fingerprint": version.code_fingerprint,
+        "training_fingerprint": version.training_fingerprint,
+    }
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str, *values: Any) -> list[Row]:
+    found: list[Row] = connection.sql(query, params=list(values)).to_arrow_table().to_pylist()
+    return found
+
+
+def _has(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+    found = connection.execute(
+        "select count(*) from duckdb_tables() where database_name = current_database() and schema_name = ? and table_name = ?",
+        [schema, table],
+    )
+    return bool(found.fetchall()[0][0])
