@@ -1,9 +1,11 @@
-"""The registry of models for readers that must not open the warehouse: versions, aliases, and a model that can score."""
+"""The registry of models: versions, aliases, and a version that can score; also for readers that must not open the warehouse."""
 
 import datetime as dt
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
+
+import duckdb
 
 from ml import files
 from ml.baseline import Baseline
@@ -47,8 +49,9 @@ class ModelVersion:
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> "ModelVersion":
         """From a row as JSON holds it."""
+        names = [field.name for field in fields(cls)]
         return cls(
-            **row
+            **{name: row[name] for name in names}
             | {
                 "created_at": dt.datetime.fromisoformat(row["created_at"]),
                 "signature": Signature.from_json(json.dumps(row["signature"])),
@@ -66,6 +69,10 @@ class ModelVersion:
     def promote(self) -> Promote:
         """The rule that its promotion goes by."""
         return Promote(**{"metric": METRICS[self.task][0], **self.declaration.get("promote", {})})
+
+    def is_there(self) -> bool:
+        """Whether the artifact is on disk: old ones may have been removed."""
+        return (files.home() / self.artifact).is_file()
 
     def scorer(self) -> Scorer:
         """The model, loaded. Raises ArtifactError where its file is missing, altered or unreadable."""
@@ -100,6 +107,13 @@ class Models:
                 f"{', '.join(map(str, sorted(versions)))}, the aliases {', '.join(aliases) or 'none'}."
             )
         return versions[number]
+
+
+def registered_versions(versions: duckdb.DuckDBPyRelation) -> list[ModelVersion]:
+    """The rows of registry.model_versions, or of a training model, by model and version."""
+    row = ", ".join(f"'{field.name}': {field.name}" for field in fields(ModelVersion))
+    texts = versions.order("model, version").select(f"cast(to_json({{{row}}}) as varchar)").fetchall()
+    return [ModelVersion.from_row(json.loads(text)) for (text,) in texts]
 
 
 def kept_models() -> Models:

@@ -48,12 +48,9 @@ def trials_of(connection: duckdb.DuckDBPyConnection, version: ModelVersion) -> l
 
 
 def importance_of(connection: duckdb.DuckDBPyConnection, version: ModelVersion) -> list[Row]:
-    """{feature, method, value}, the greatest first, on the newest dataset version that it was computed on; none without."""
+    """{feature, method, value} of a version, the greatest of each method first; none where it was not computed."""
     rows = rows_of(connection, "feature_importance", version) or []
-    newest = max((row["dataset_version"] for row in rows), default=None)
-    kept = [
-        {name: row[name] for name in ("feature", "method", "value")} for row in rows if row["dataset_version"] == newest
-    ]
+    kept = [{name: row[name] for name in ("feature", "method", "value")} for row in rows]
     return sorted(kept, key=lambda row: (row["method"], -row["value"]))
 
 

@@ -1,6 +1,5 @@
 """Scores of trained versions on rows that dbt hands over: hold-outs for the metrics, batches for the analysts."""
 
-import json
 from typing import Any
 
 import duckdb
@@ -8,21 +7,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml import files
-from ml.baseline import Baseline
 from ml.datasets import DatasetVersion, dataset_version
 from ml.errors import DeclarationError
 from ml.history import history
+from ml.models import registered_versions
 from ml.scorer import Scorer
 from ml.signature import Signature
 from ml.spec import ModelSpec
 from ml.split import SPLITS, split_rows
 from ml.training_data import to_floats
-
-_VERSION_COLUMNS = (
-    "model, version, dataset_version, artifact, artifact_format, artifact_sha256, "
-    "cast(signature as varchar), cast(declaration as varchar), cast(baseline as varchar)"
-)
 
 
 def score_hold_out(
@@ -36,17 +29,17 @@ def score_hold_out(
     versions: dbt.ref() of the training model; datasets: dbt.ref("datasets"). Returns rows of the scores contract that are
     not in dbt.this yet. Each version takes the features that it was trained on, for the same rows.
     """
-    recorded = {row[1]: row for row in _versions(versions)}
+    recorded = {version.version: version for version in registered_versions(versions)}
     if not recorded:
         # Of a model that cannot be trained here, such as one that is optional.
         return session.sql(f"select * from {dbt.this} limit 0")
     newest = recorded[max(recorded)]
-    model, dataset_number = newest[0], newest[2]
-    spec = ModelSpec.parse(model, json.loads(newest[7]))
+    model, dataset_number = newest.model, newest.dataset_version
+    spec = ModelSpec.parse(model, newest.declaration)
     champions = history(session, "registry.model_aliases", "since, version, model, alias")
     champion = max((row for row in champions if row[2:] == (model, "champion")), default=None)
     done = set(history(session, dbt.this, "distinct version, dataset_version"))
-    wanted = {newest[1]} | ({champion[1]} if champion else set())
+    wanted = {newest.version} | ({champion[1]} if champion else set())
     to_score = sorted(number for number in wanted if (number, dataset_number) not in done)
     if not to_score:
         return session.sql(f"select * from {dbt.this} limit 0")
@@ -71,11 +64,11 @@ def score_hold_out(
     scored = []
     for number in to_score:
         version = recorded[number]
-        scorer = _scorer(version)
-        own = dataset_version(datasets, spec.dataset, version[2])
+        scorer = version.scorer()
+        own = dataset_version(datasets, spec.dataset, version.dataset_version)
         features = _features(session, scorer, own, dataset, table)
         scores = score_array(scorer.score(features), scorer.signature)
-        baseline = Baseline(**json.loads(version[8])).scorer(scorer.signature) if version[8] else None
+        baseline = version.baseline.scorer(scorer.signature) if version.baseline else None
         columns = common | {
             "version": pa.array(np.full(table.num_rows, number, np.int32)),
             "score": scores,
@@ -117,8 +110,10 @@ def score_batch(
         raise DeclarationError(
             f"{dbt.this}: the model '{model}' has no champion in registry.current_aliases; train it first."
         )
-    recorded = next(row for row in _versions(versions) if row[:2] == (model, champions[model]))
-    scorer = _scorer(recorded)
+    recorded = next(
+        row for row in registered_versions(versions) if (row.model, row.version) == (model, champions[model])
+    )
+    scorer = recorded.scorer()
     signature = scorer.signature
     table = rows.to_arrow_table()
     scores = scorer.score(table)
@@ -168,12 +163,3 @@ def _features(
     if all(own.definition[part] == newest.definition[part] for part in parts):
         return newest.read(session, features)
     return own.read_again(session, features, rows)
-
-
-def _versions(versions: duckdb.DuckDBPyRelation) -> list[tuple[Any, ...]]:
-    return versions.select(_VERSION_COLUMNS).fetchall()
-
-
-def _scorer(version: tuple[Any, ...]) -> Scorer:
-    artifact, artifact_format, sha256, signature = version[3:7]
-    return Scorer(files.home() / artifact, artifact_format, sha256, Signature.from_json(signature))
