@@ -16,6 +16,7 @@ from eiderdown.commands import datasets, features, models
 from eiderdown.commands.contract import contract
 from eiderdown.commands.diff import diff
 from eiderdown.commands.lineage import lineage
+from eiderdown.commands.reproduce import reproduce
 from eiderdown.demonstration import flights, tour
 from eiderdown.output import AsJson, console, print_rows
 from ml import files
@@ -44,6 +45,7 @@ app.add_typer(features.app, name="features")
 app.add_typer(models.app, name="models")
 app.command()(diff)
 app.command()(lineage)
+app.command()(reproduce)
 
 
 @load.command("flights")

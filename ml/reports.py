@@ -7,6 +7,7 @@ import duckdb
 import pyarrow as pa
 
 from ml.models import ModelVersion
+from ml.reproduction import reproductions_of
 
 Row = dict[str, Any]
 
@@ -85,7 +86,7 @@ def describe(connection: duckdb.DuckDBPyConnection, version: ModelVersion) -> Ro
         "aliases": alias_history(connection, version),
         "metrics": metrics_of(connection, version.model, version.version).to_pylist(),
         "importance": importance_of(connection, version),
-        "reproductions": rows_of(connection, "model_reproductions", version) or [],
+        "reproductions": [dataclasses.asdict(done) for done in reproductions_of(version.model, version.version)],
         "libraries": version.libraries,
         "artifact": version.artifact,
         "artifact_sha256": version.artifact_sha256,

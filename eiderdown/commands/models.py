@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import eiderdown
+from eiderdown.commands.model_files import Name, export, plot
 from eiderdown.commands.model_pages import print_diff, print_summary, print_version
 from eiderdown.output import AsJson, console, print_records
 from ml.errors import DeclarationError
@@ -15,7 +16,8 @@ from ml.models import ModelVersion, kept_models
 from ml.reports import describe, headline
 
 app = typer.Typer(help="See, compare, plot and export the versions of models.")
-Name = Annotated[str, typer.Argument(help="<model>, which is its champion, <model>@<version> or <model>@<alias>.")]
+app.command()(plot)
+app.command()(export)
 
 
 @app.callback(invoke_without_command=True)
