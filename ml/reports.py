@@ -55,15 +55,28 @@ def importance_of(connection: duckdb.DuckDBPyConnection, version: ModelVersion) 
     return sorted(kept, key=lambda row: (row["method"], -row["value"]))
 
 
-def headline(connection: duckdb.DuckDBPyConnection, version: ModelVersion) -> Row:
-    """The metric that the model's promotion goes by, on the version's own data: {metric, split, value}, value: None of none."""
-    promote = version.promote
-    value = connection.execute(
-        "select value from registry.model_metrics where model = ? and version = ? and dataset_version = ? and split = ? "
-        "and slice = 'all' and metric = ?",
-        [version.model, version.version, version.dataset_version, promote.split, promote.metric],
-    ).fetchall()
-    return {"metric": promote.metric, "split": promote.split, "value": value[0][0] if value else None}
+def metric_of(connection: duckdb.DuckDBPyConnection, version: ModelVersion, split: str, metric: str) -> Row | None:
+    """{value, low, high, baseline} of a metric over all rows of a split of the version's own data; None where there is none."""
+    rows = _rows(
+        connection,
+        "select value, low, high, baseline from registry.model_metrics where model = ? and version = ? "
+        "and dataset_version = ? and split = ? and slice = 'all' and metric = ? and value is not null",
+        version.model,
+        version.version,
+        version.dataset_version,
+        split,
+        metric,
+    )
+    return rows[0] if rows else None
+
+
+def test_rows(connection: duckdb.DuckDBPyConnection, table: str, version: ModelVersion) -> list[Row]:
+    """The rows of a table of the registry about all of the test split of the version's own data; none without the table."""
+    return [
+        row
+        for row in rows_of(connection, table, version) or []
+        if (row["dataset_version"], row["split"], row["slice"]) == (version.dataset_version, "test", "all")
+    ]
 
 
 def describe(connection: duckdb.DuckDBPyConnection, version: ModelVersion) -> Row:

@@ -2,8 +2,9 @@
 
 import dataclasses
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
+import duckdb
 import typer
 
 import eiderdown
@@ -13,7 +14,7 @@ from eiderdown.output import AsJson, console, print_records
 from ml.errors import DeclarationError
 from ml.field_types import encode
 from ml.models import ModelVersion, kept_models
-from ml.reports import describe, headline
+from ml.reports import describe, metric_of
 
 app = typer.Typer(help="See, compare, plot and export the versions of models.")
 app.command()(plot)
@@ -44,7 +45,7 @@ def list_versions(as_json: AsJson = False) -> None:
                 "dataset": version.dataset,
                 "dataset_version": version.dataset_version,
                 "features": len(version.signature.features),
-                **headline(connection, version),
+                **_headline(connection, version),
                 "created_at": version.created_at,
                 "reason": version.reason,
             }
@@ -86,6 +87,13 @@ def compare(
         typer.echo(json.dumps(encode(dataclasses.asdict(found))))
         return
     print_diff(found)
+
+
+def _headline(connection: duckdb.DuckDBPyConnection, version: ModelVersion) -> dict[str, Any]:
+    """The metric that the version's promotion goes by."""
+    rule = version.promote
+    found = metric_of(connection, version, rule.split, rule.metric)
+    return {"metric": rule.metric, "split": rule.split, "value": found["value"] if found else None}
 
 
 def _both(model: str, old: str, new: str) -> tuple[ModelVersion, ModelVersion]:

@@ -81,7 +81,11 @@ def _write(version: ModelVersion, folder: Path) -> None:
         "flavors": flavor | {"python_function": function},
         "metadata": {"eiderdown": facts | {"classes": version.signature.classes}},
         "model_uuid": version.artifact_sha256[:32],
-        "signature": {"inputs": json.dumps(_inputs(features)), "outputs": json.dumps(_outputs(version)), "params": None},
+        "signature": {
+            "inputs": json.dumps(_inputs(features)),
+            "outputs": json.dumps(_outputs(version)),
+            "params": None,
+        },
         "utc_time_created": f"{version.created_at:%Y-%m-%d %H:%M:%S.%f}",
     }
     (folder / "MLmodel").write_text(yaml.safe_dump(described_model, sort_keys=True))
