@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -116,12 +117,17 @@ def registered_versions(versions: duckdb.DuckDBPyRelation) -> list[ModelVersion]
     return [ModelVersion.from_row(json.loads(text)) for (text,) in texts]
 
 
+def models_file() -> Path:
+    """What `kept_models` reads; a build replaces it as a whole."""
+    return files.home() / "artifacts" / "models" / "versions.json"
+
+
 def kept_models() -> Models:
     """The registry of models, without opening the warehouse.
 
     Raises ArtifactError where the file that a build of registry.current_aliases writes is missing or cannot be read.
     """
-    path = files.home() / "artifacts" / "models" / "versions.json"
+    path = models_file()
     try:
         stored = json.loads(path.read_text())
         versions = [ModelVersion.from_row(row) for row in stored["versions"]]

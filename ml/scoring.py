@@ -1,4 +1,4 @@
-"""Scores of trained versions on rows that dbt hands over: hold-outs for the metrics, batches for the analysts."""
+"""Scores of trained versions on the rows that they were trained, validated and tested with, for the metrics."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from ml.datasets import DatasetVersion, dataset_version
 from ml.errors import DeclarationError
+from ml.decisions import decided_task
 from ml.history import history
 from ml.models import registered_versions
 from ml.scorer import Scorer
@@ -31,8 +32,8 @@ def score_hold_out(
     """
     recorded = {version.version: version for version in registered_versions(versions)}
     if not recorded:
-        # Of a model that cannot be trained here, such as one that is optional.
-        return session.sql(f"select * from {dbt.this} limit 0")
+        # Of an optional model, which cannot be trained here.
+        return session.from_arrow(_schema(decided_task(dbt.this.identifier.removesuffix("_scores"))).empty_table())
     newest = recorded[max(recorded)]
     model, dataset_number = newest.model, newest.dataset_version
     spec = ModelSpec.parse(model, newest.declaration)
@@ -77,7 +78,8 @@ def score_hold_out(
             else pa.nulls(table.num_rows, scores.type),
             "threshold": pa.array([scorer.signature.threshold] * table.num_rows, pa.float64()),
         }
-        scored.append(pa.table({name: columns[name] for name in _SCORES}))
+        schema = _schema(spec.task)
+        scored.append(pa.table({name: columns[name] for name in schema.names}).cast(schema))
     return session.from_arrow(pa.concat_tables(scored))
 
 
@@ -90,65 +92,24 @@ def score_array(scores: np.ndarray, signature: Signature) -> pa.Array:
     return pa.MapArray.from_arrays(pa.array(offsets), keys, pa.array(scores.ravel()))
 
 
-def score_batch(
-    dbt: Any,
-    session: duckdb.DuckDBPyConnection,
-    declared: dict[str, str],
-    rows: duckdb.DuckDBPyRelation,
-    versions: duckdb.DuckDBPyRelation,
-    aliases: duckdb.DuckDBPyRelation,
-) -> duckdb.DuckDBPyRelation:
-    """Score rows by a model's champion.
-
-    declared: `dbt.config.meta_get("predictions")`, {model, row_id}; rows: what `model_features()` gives; versions, aliases:
-    dbt.ref() of registry.model_versions and registry.current_aliases. Returns rows of the predictions contract. Raises
-    DeclarationError where the model has no champion.
-    """
-    model, row_id = declared["model"], declared["row_id"]
-    champions = {row[0]: row[2] for row in aliases.select("model, alias, version").fetchall() if row[1] == "champion"}
-    if model not in champions:
-        raise DeclarationError(
-            f"{dbt.this}: the model '{model}' has no champion in registry.current_aliases; train it first."
-        )
-    recorded = next(
-        row for row in registered_versions(versions) if (row.model, row.version) == (model, champions[model])
+def _schema(task: str) -> pa.Schema:
+    """The scores contract of a task."""
+    text, number = pa.string(), pa.int32()
+    kind = pa.map_(text, pa.float64()) if task == "multiclass" else pa.float64()
+    return pa.schema(
+        [
+            ("model", text),
+            ("version", number),
+            ("dataset_version", number),
+            ("row_id", text),
+            ("split", text),
+            ("slices", pa.map_(text, text)),
+            ("target", text if task == "multiclass" else pa.float64()),
+            ("score", kind),
+            ("baseline", kind),
+            ("threshold", pa.float64()),
+        ]
     )
-    scorer = recorded.scorer()
-    signature = scorer.signature
-    table = rows.to_arrow_table()
-    scores = scorer.score(table)
-    missing: list[list[str]] = [[] for _ in range(table.num_rows)]
-    for view in signature.views:
-        for number, status in enumerate(table.column(f"{view.name}_status").to_pylist()):
-            if status != "present":
-                missing[number].append(view.view)
-    predictions = pa.table(
-        {
-            "model": pa.array([model] * table.num_rows, pa.string()),
-            "version": pa.array(np.full(table.num_rows, champions[model], np.int32)),
-            "row_id": pc.cast(table.column(row_id), pa.string()),
-            "predicted_at": table.column(signature.at),
-            "score": pa.array(scores),
-            "label": pa.array(scores >= signature.threshold),
-            "status": pa.array(["incomplete" if views else "ok" for views in missing], pa.string()),
-            "missing": pa.array(missing, pa.list_(pa.string())),
-        }
-    )
-    return session.from_arrow(predictions)
-
-
-_SCORES = [
-    "model",
-    "version",
-    "dataset_version",
-    "row_id",
-    "split",
-    "slices",
-    "target",
-    "score",
-    "baseline",
-    "threshold",
-]
 
 
 def _features(

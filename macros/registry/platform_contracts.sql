@@ -274,6 +274,15 @@ predictions:
     status: varchar not null check (status in ('ok', 'incomplete'))
     missing: varchar[] not null
 
+contributions:
+  primary_key: [model, row_id, feature]
+  columns:
+    model: varchar not null
+    version: integer not null
+    row_id: varchar not null
+    feature: varchar not null
+    contribution: double not null
+
 predictions_multiclass:
   primary_key: [model, row_id]
   columns:
@@ -349,7 +358,7 @@ prediction_log:
 {% macro platform_contract(node) %}
     {%- set meta = node.config.meta or {} -%}
     {%- set contracts = eiderdown.platform_contracts() -%}
-    {%- set table = 'model_versions' if 'model' in meta else node.alias -%}
+    {%- set table = 'model_versions' if 'model' in meta else 'contributions' if 'contributions' in meta else node.alias -%}
     {%- for kind in ['scores', 'predictions'] if kind in meta -%}
         {#- A task whose rows differ has a contract of its own. #}
         {%- set of_task = kind ~ '_' ~ eiderdown.task_of(meta[kind].model) -%}
