@@ -11,7 +11,7 @@ from ml.signature import Feature
 ML = "ai.onnx.ml"
 _OPSETS = {"": 18, ML: 5}
 _IR_VERSION = 10
-"""What ONNX 1.16 and onnxruntime 1.18 (2024) read, the first with trees in doubles."""
+"""That of ONNX 1.16, which brought trees in doubles; a newer one would ask for newer readers."""
 
 
 class Graph:

@@ -1,6 +1,7 @@
 """How every picture looks: one hue for the model, grey for what it is compared with, labels beside what they name."""
 
 import io
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -8,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 MODEL, PALE, GREY, INK = "#1f5f8b", "#9fc3da", "#8a8a8a", "#2b2b2b"
-_STYLE = {
+_STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "text.color": INK,
