@@ -92,22 +92,32 @@ class Models:
 
         Raises DeclarationError where there is no such model, version or alias, with those that there are.
         """
-        model, _, which = name.partition("@")
-        versions = {version.version: version for version in self.versions if version.model == model}
-        if not versions:
-            known = sorted({version.model for version in self.versions})
-            raise DeclarationError(
-                f"there is no model '{model}' with a version; the models are {', '.join(known) or 'none'}."
-                f"{hint(model, known)} Build it first, or check the name."
-            )
-        aliases = self.aliases.get(model, {})
-        number = int(which) if which.isascii() and which.isdigit() else aliases.get(which or "champion")
-        if number not in versions:
-            raise DeclarationError(
-                f"the model {model} has no version or alias '{which or 'champion'}'; the versions are "
-                f"{', '.join(map(str, sorted(versions)))}, the aliases {', '.join(aliases) or 'none'}."
-            )
-        return versions[number]
+        numbers: dict[str, list[int]] = {}
+        for version in self.versions:
+            numbers.setdefault(version.model, []).append(version.version)
+        chosen = choose_version(name, numbers, self.aliases)
+        return next(version for version in self.versions if (version.model, version.version) == chosen)
+
+
+def choose_version(name: str, versions: dict[str, list[int]], aliases: dict[str, dict[str, int]]) -> tuple[str, int]:
+    """The model and version that `<model>` (its champion), `<model>@<version>` or `<model>@<alias>` means.
+
+    Raises DeclarationError where there is no such model, version or alias, with those that there are.
+    """
+    model, _, which = name.partition("@")
+    if model not in versions:
+        raise DeclarationError(
+            f"there is no model '{model}' with a version; the models are {', '.join(versions) or 'none'}."
+            f"{hint(model, versions)} Build it first, or check the name."
+        )
+    named = aliases.get(model, {})
+    number = int(which) if which.isascii() and which.isdigit() else named.get(which or "champion")
+    if number is None or number not in versions[model]:
+        raise DeclarationError(
+            f"the model {model} has no version or alias '{which or 'champion'}' here; the versions are "
+            f"{', '.join(map(str, versions[model]))}, the aliases {', '.join(named) or 'none'}."
+        )
+    return model, number
 
 
 def registered_versions(versions: duckdb.DuckDBPyRelation) -> list[ModelVersion]:

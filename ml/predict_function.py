@@ -9,7 +9,7 @@ The row is a table's alias or a struct. What the model does not take is passed o
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -17,20 +17,23 @@ import pyarrow as pa
 
 from ml.errors import DeclarationError
 from ml.field_types import arrow_type
-from ml.scorer import Scorer
 from ml.signature import Feature
 
-FindScorer = Callable[[str], Scorer]
+if TYPE_CHECKING:
+    from ml.scorer import Scorer
+
+FindScorer = Callable[[str], "Scorer"]
 """From `<model>`, `<model>@<version>` or `<model>@<alias>` to the model, loaded. It is called for each 2,048 rows."""
 
 _FORM = "write predict('<model>', <table or struct>), with '@<version>' or '@<alias>' after the model if you like"
 
 
 def register(connection: duckdb.DuckDBPyConnection, find_scorer: FindScorer) -> None:
-    """Register predict(model, row) -> DOUBLE, and predict_probabilities(model, row) -> MAP(VARCHAR, DOUBLE).
+    """Register predict(model, row) -> DOUBLE; predict_probabilities and contributions -> MAP(VARCHAR, DOUBLE).
 
     predict gives the probability of a binary task's positive class, or a regression's value; predict_probabilities those
-    of a multiclass task, by class. A row that is NULL has no score; a null feature is a missing value. A query fails with
+    of a multiclass task, by class; contributions what each feature, and '(base)', adds to the raw score, of several classes
+    to the likeliest's. A row that is NULL has no score; a null feature is a missing value. A query fails with
     a DeclarationError's text where there is no such model, or where a row lacks a feature or has it in another type.
     """
 
@@ -54,18 +57,22 @@ def register(connection: duckdb.DuckDBPyConnection, find_scorer: FindScorer) -> 
                 f"predict_probabilities('{name}', …): the model gives one score for a row. Use predict('{name}', …)."
             )
         scores = scorer.score(_features("predict_probabilities", name, rows, scorer.signature.features))
-        is_null = _is_null(rows)
-        ends = np.cumsum(np.append(0, np.where(is_null, 0, len(classes))), dtype=np.int32)
-        # Where an entry begins says whether it is null.
-        offsets = pa.array(ends, mask=np.append(is_null, False))
-        keys = pa.array(classes, pa.string()).take(
-            pa.array(np.tile(np.arange(len(classes)), np.count_nonzero(~is_null)))
-        )
-        return pa.MapArray.from_arrays(offsets, keys, scores[~is_null].ravel())
+        return _maps(classes, scores, _is_null(rows))
+
+    def contributions(*arguments: pa.ChunkedArray) -> pa.Array:
+        name, rows = _arguments("contributions", arguments)
+        scorer = find_scorer(name)
+        features = _features("contributions", name, rows, scorer.signature.features)
+        added = scorer.contributions(features)
+        if scorer.signature.classes:
+            added = added[np.arange(len(added)), scorer.score(features).argmax(axis=1)]
+        names = [*(feature.name for feature in scorer.signature.features), "(base)"]
+        return _maps(names, added, _is_null(rows))
 
     options: dict[str, Any] = {"type": "arrow", "null_handling": "special"}
     connection.create_function("predict", predict, None, "DOUBLE", **options)
-    connection.create_function("predict_probabilities", predict_probabilities, None, "MAP(VARCHAR, DOUBLE)", **options)
+    for function in (predict_probabilities, contributions):
+        connection.create_function(function.__name__, function, None, "MAP(VARCHAR, DOUBLE)", **options)
 
 
 def _arguments(function: str, arguments: tuple[pa.ChunkedArray, ...]) -> tuple[str, pa.ChunkedArray]:
@@ -75,6 +82,17 @@ def _arguments(function: str, arguments: tuple[pa.ChunkedArray, ...]) -> tuple[s
     if len(names) != 1 or not isinstance(names[0], str):
         raise DeclarationError(f"{function}(): the model is to be one text for all rows, and no null.")
     return names[0], arguments[1]
+
+
+def _maps(keys: list[str], values: np.ndarray, is_null: np.ndarray) -> pa.Array:
+    """A map of the same keys for each row of values, shape (rows, keys), or null."""
+    ends = np.cumsum(np.append(0, np.where(is_null, 0, len(keys))), dtype=np.int32)
+    # Where an entry begins says whether it is null.
+    offsets = pa.array(ends, mask=np.append(is_null, False))
+    places = np.tile(np.arange(len(keys)), np.count_nonzero(~is_null))
+    return pa.MapArray.from_arrays(
+        offsets, pa.array(keys, pa.string()).take(pa.array(places)), values[~is_null].ravel()
+    )
 
 
 def _is_null(rows: pa.ChunkedArray) -> np.ndarray:

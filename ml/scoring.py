@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.datasets import DatasetVersion, dataset_version
-from ml.errors import DeclarationError
 from ml.decisions import decided_task
 from ml.history import history
 from ml.models import registered_versions

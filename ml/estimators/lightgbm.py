@@ -29,7 +29,7 @@ OBJECTIVES = {
 }
 METRICS = {"binary": "auc", "multiclass": "multi_logloss", "regression": "l2"}
 _OWN = ("num_boost_round", "early_stopping_rounds")
-_FIXED = ("seed", "deterministic", "force_row_wise", "verbosity", "num_threads", "num_class")
+_FIXED = ("seed", "deterministic", "force_row_wise", "verbosity", "num_threads", "num_class", "linear_tree")
 
 
 class LightGBM(Estimator):

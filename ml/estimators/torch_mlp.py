@@ -53,6 +53,7 @@ class TorchMLP(Estimator):
         "weight_decay": {"low": 0.0001, "high": 0.1, "log": True},
         "batch_size": {"choices": [256, 1024, 4096]},
     }
+    code = ("ml.estimators.encoding", "ml.estimators.torch_network", "ml.estimators.torch_training")
     # BLAS and exp round otherwise on a processor with other vector instructions.
     tolerance = 1e-9
 

@@ -1,13 +1,12 @@
-"""The training of `torch_mlp`: the one file that imports torch. Nothing that torch keeps for the process is used or left changed.
+"""The training of `torch_mlp`. Nothing that torch keeps for the process is used or left changed.
 
 Initial weights, shuffling and dropout draw from one generator made from the seed. One thread, since sums that are shared
 among threads round by how many there are.
 """
 
 import contextlib
-import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,16 @@ from torch.nn import functional
 from ml.errors import DeclarationError
 from ml.estimators.base import Report, TrainingData
 from ml.estimators.encoding import Encoding
+from ml.estimators.torch_network import TorchNetwork
 
 _FEWEST_STEPS = 20
 _DECAYS = (0.9, 0.99)
 _ROWS_AT_ONCE = 8192
-_LOSSES = {"mse": functional.mse_loss, "l1": functional.l1_loss, "huber": functional.huber_loss}
+_LOSSES: dict[str, Callable[..., torch.Tensor]] = {
+    "mse": functional.mse_loss,
+    "l1": functional.l1_loss,
+    "huber": functional.huber_loss,
+}
 
 Split = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 """Dense inputs float32, codes int64, targets."""
@@ -42,7 +46,7 @@ def fit(
         generator = torch.Generator().manual_seed(seed)
         train = _to_split(data, encoding, data.train, middle, scale)
         validation = _to_split(data, encoding, data.validation, middle, scale)
-        network = _Network(encoding, sizes, used["hidden"], data.outputs, train[1], generator)
+        network = TorchNetwork(encoding, sizes, used["hidden"], data.outputs, train[1], generator)
         curve = _train(network, data.task, train, validation, used, generator, report)
         baseline = network.mean_inputs(train[0])
     arrays = network.arrays()
@@ -60,78 +64,8 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-class _Network:
-    """The weights that are learned. A category that the training split lacks has the mean of the others' embeddings."""
-
-    def __init__(
-        self,
-        encoding: Encoding,
-        sizes: list[int],
-        hidden: list[int],
-        outputs: int,
-        codes: torch.Tensor,
-        generator: torch.Generator,
-    ) -> None:
-        def normal(rows: int, columns: int, deviation: float) -> torch.Tensor:
-            drawn = torch.empty(rows, columns, dtype=torch.float32).normal_(0.0, deviation, generator=generator)
-            return drawn.requires_grad_()
-
-        levels = encoding.levels.tolist()
-        counts = [torch.bincount(code, minlength=level) for code, level in zip(codes.T, levels, strict=True)]
-        self._frequencies = [count.to(torch.float32) / len(codes) for count in counts]
-        self.embeddings = [normal(level, size, 0.1) for level, size in zip(levels, sizes, strict=True)]
-        widths = [len(encoding.dense_owner) + sum(sizes), *hidden, outputs]
-        # He et al. 2015, for the layers that SiLU follows.
-        gains = [*[2.0] * len(hidden), 1.0]
-        self.weights = [
-            normal(units, inputs, math.sqrt(gain / max(inputs, 1)))
-            for (inputs, units), gain in zip(itertools.pairwise(widths), gains, strict=True)
-        ]
-        self.biases = [torch.zeros(units, dtype=torch.float32, requires_grad=True) for units in widths[1:]]
-
-    def forward(
-        self, dense: torch.Tensor, codes: torch.Tensor, dropout: float, generator: torch.Generator
-    ) -> torch.Tensor:
-        """Raw scores, shape (rows, outputs)."""
-        embedded = [functional.embedding(code, table) for code, table in zip(codes.T, self.embeddings, strict=True)]
-        values = torch.cat([dense, *embedded], dim=1)
-        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            values = functional.silu(functional.linear(values, weight, bias))
-            if dropout:
-                values = values * torch.empty_like(values).bernoulli_(1 - dropout, generator=generator) / (1 - dropout)
-        return functional.linear(values, self.weights[-1], self.biases[-1])
-
-    @torch.no_grad()
-    def fill_unseen(self) -> None:
-        for table, frequency in zip(self.embeddings, self._frequencies, strict=True):
-            table[frequency == 0] = frequency @ table
-
-    def state(self) -> list[torch.Tensor]:
-        return [*self.embeddings, *self.weights, *self.biases]
-
-    @torch.no_grad()
-    def restore(self, state: list[torch.Tensor]) -> None:
-        for current, kept in zip(self.state(), state, strict=True):
-            current.copy_(kept)
-
-    @torch.no_grad()
-    def mean_inputs(self, dense: torch.Tensor) -> np.ndarray:
-        """The mean of what the first layer takes, over the training split: float64."""
-        pairs = zip(self._frequencies, self.embeddings, strict=True)
-        means = [(frequency.double() @ table.double()).numpy() for frequency, table in pairs]
-        return np.concatenate([dense.mean(dim=0, dtype=torch.float64).numpy(), *means])
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        named = {"embedding": self.embeddings, "weight": self.weights, "bias": self.biases}
-        return {
-            f"{name}.{place}": tensor.detach().numpy()
-            for name, tensors in named.items()
-            for place, tensor in enumerate(tensors)
-        }
-
-
 def _train(
-    network: _Network,
+    network: TorchNetwork,
     task: str,
     train: Split,
     validation: Split,
@@ -154,7 +88,8 @@ def _train(
         total = 0.0
         for step, places in enumerate(order.split(used["batch_size"])):
             for group in optimizer.param_groups:
-                group["lr"] = used["learning_rate"] * _schedule((epoch * steps + step) / (used["epochs"] * steps), used)
+                done = (epoch * steps + step) / (used["epochs"] * steps)
+                group["lr"] = used["learning_rate"] * _schedule(done, used["warmup"])
             dense, codes, target = (tensor[places] for tensor in train)
             loss = _loss(task, network.forward(dense, codes, used["dropout"], generator), target, used)
             optimizer.zero_grad()
@@ -178,12 +113,12 @@ def _train(
     return curve
 
 
-def _schedule(done: float, used: dict[str, Any]) -> float:
+def _schedule(done: float, warmup: float) -> float:
     """The share of the highest learning rate, where a share `done` of all steps has been made."""
-    if done < used["warmup"]:
+    if done < warmup:
         # Not from 0, which would make the first step none.
-        return max(done / used["warmup"], 0.01)
-    return (1 + math.cos(math.pi * (done - used["warmup"]) / (1 - used["warmup"]))) / 2
+        return max(done / warmup, 0.01)
+    return (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))) / 2
 
 
 def _loss(task: str, raw: torch.Tensor, target: torch.Tensor, used: dict[str, Any]) -> torch.Tensor:
@@ -194,12 +129,12 @@ def _loss(task: str, raw: torch.Tensor, target: torch.Tensor, used: dict[str, An
     return _LOSSES[used["loss"]](raw[:, 0], target)
 
 
-@torch.no_grad()
-def _measure(network: _Network, task: str, split: Split, used: dict[str, Any], generator: torch.Generator) -> float:
+def _measure(network: TorchNetwork, task: str, split: Split, used: dict[str, Any], generator: torch.Generator) -> float:
     """The mean loss over a split, without dropout."""
     total = 0.0
-    for dense, codes, target in zip(*(tensor.split(_ROWS_AT_ONCE) for tensor in split), strict=True):
-        total += float(_loss(task, network.forward(dense, codes, 0.0, generator), target, used)) * len(target)
+    with torch.no_grad():
+        for dense, codes, target in zip(*(tensor.split(_ROWS_AT_ONCE) for tensor in split), strict=True):
+            total += float(_loss(task, network.forward(dense, codes, 0.0, generator), target, used)) * len(target)
     return total / len(split[0])
 
 

@@ -75,6 +75,8 @@ def _sql(folder: Path, target: Path) -> tuple[Score, Score]:
     path = folder / MODEL
     scorer = Scorer(path, LightGBM.artifact_format, files.sha256(path), signature)
     connection = duckdb.connect()
+    # Enough for rows that pass once; without a limit DuckDB keeps more of the files than it needs.
+    connection.execute("set memory_limit = '128MB'")
     register(connection, lambda name: scorer)
     query = f"select id, predict('model', rows) as score from '{folder / ROWS}' as rows"
     estimator, one = LightGBM(path.read_bytes(), features, 1), np.zeros((1, len(FEATURES)))

@@ -1,5 +1,7 @@
 """Trees score to the bits of LightGBM's own library: many models, of every kind of node, on hostile values."""
 
+import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -146,3 +148,31 @@ def test_a_link_that_is_not_known_is_refused(objective: str) -> None:
     text = _train({"objective": "binary"}, 1).model_to_string().replace("binary sigmoid:1", objective, 1)
     with pytest.raises(ArtifactError, match="objective"):
         Trees(check_text(text.encode(), FEATURES, 1), FEATURES, 1)
+
+
+def _with_odd_nodes(text: str, seed: int) -> str:
+    """A model of numbers with other thresholds, and other rules for what is missing, than training would choose."""
+    chance = np.random.default_rng(seed)
+    head, *trees = re.split(r"(?=^Tree=)", text.partition("end of trees")[0], flags=re.MULTILINE)
+
+    def drawn(choices: list[Any]) -> Callable[[re.Match[str]], str]:
+        return lambda found: f"{found[1]}={' '.join(str(chance.choice(choices)) for _ in found[2].split())}"
+
+    thresholds = [value for value in HOSTILE if not np.isnan(value)]
+    trees = [re.sub(r"^(threshold)=(.*)$", drawn(thresholds), tree, flags=re.MULTILINE) for tree in trees]
+    trees = [re.sub(r"^(decision_type)=(.*)$", drawn([0, 2, 4, 6, 8, 10]), tree, flags=re.MULTILINE) for tree in trees]
+    sizes = f"tree_sizes={' '.join(str(len(tree)) for tree in trees)}"
+    return (
+        re.sub("^tree_sizes=.*$", sizes, head, flags=re.MULTILINE) + "".join(trees) + text[text.index("end of trees") :]
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_thresholds_and_rules_that_training_would_not_choose(seed: int) -> None:
+    matrix = _matrix(400, seed)
+    data = lightgbm.Dataset(matrix, np.nan_to_num(matrix[:, 0]) > 0)
+    trained = lightgbm.train({"objective": "binary", "verbosity": -1, "num_threads": 1}, data, 10)
+    booster = lightgbm.Booster(model_str=_with_odd_nodes(trained.model_to_string(), seed))
+    text = _with_odd_nodes(trained.model_to_string(), seed).encode()
+    hostile = np.random.default_rng(seed).choice(HOSTILE, (1000, FEATURES))
+    _assert_same(booster, Trees(check_text(text, FEATURES, 1), FEATURES, 1), hostile)
