@@ -107,7 +107,7 @@ where champion is null
 {% macro default__current_aliases() -%}
 {{ config(history=false, post_hook=after_commit("{{ eiderdown.show_model_versions() }}")) }}
 {#- What the hook reads. #}
--- depends_on: {{ ref('model_versions') }}
+{%- do ref('model_versions') %}
 select model, alias, arg_max(version, since) as version, max(since) as since, arg_max(reason, since) as reason
 from {{ ref('model_aliases') }}
 group by model, alias
