@@ -93,10 +93,7 @@ def test_the_model_says_what_it_is() -> None:
     assert (model.name, model.version) == ("flight_delay_schedule", 1)
     assert model.features == ["carrier", "origin", "dest", "distance", "local_hour", "weekday"]
     assert {"auc", "log_loss"} <= set(model.metrics().column("metric").to_pylist())
-    assert [repr(one) for one in eiderdown.models()] == [
-        "<model flight_delay@1, binary by lightgbm>",
-        "<model flight_delay_schedule@1, binary by lightgbm>",
-    ]
+    assert "<model flight_delay@1, binary by lightgbm>" in map(repr, eiderdown.models())
 
 
 def test_stored_features_are_those_of_the_release() -> None:
