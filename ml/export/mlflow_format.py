@@ -64,7 +64,7 @@ def _write(version: ModelVersion, folder: Path) -> None:
     shutil.copy(_LOADERS / f"{loader}.py", folder / "code")
     described = [dataclasses.asdict(feature) for feature in features]
     (folder / "features.json").write_text(json.dumps(described, indent=1))
-    requirements = ["mlflow", *(f"{package}=={importlib.metadata.version(package)}" for package in packages)]
+    requirements = ["mlflow>=2.20", *(f"{package}=={importlib.metadata.version(package)}" for package in packages)]
     (folder / "requirements.txt").write_text("\n".join([*requirements, ""]))
     python = platform.python_version()
     environment = {"python": python, "build_dependencies": ["pip"], "dependencies": ["-r requirements.txt"]}
@@ -103,10 +103,11 @@ def _inputs(features: list[Feature]) -> list[dict[str, Any]]:
 
 
 def _type(feature: Feature) -> str:
-    # Whole numbers too are double: MLflow's `long` cannot be missing.
     if feature.categories is not None:
         return "string"
-    return "boolean" if canonical(feature.type) == "BOOLEAN" else "double"
+    name = canonical(feature.type)
+    # A `long` of MLflow cannot be missing, and a `double` of it takes no 64-bit integers.
+    return "boolean" if name == "BOOLEAN" else "any" if name in ("BIGINT", "UBIGINT", "UINTEGER") else "double"
 
 
 def _outputs(version: ModelVersion) -> list[dict[str, Any]]:
