@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -17,6 +17,9 @@ from ml.release.manifest import Manifest, current_release, read_manifest, releas
 from ml.signature import Signature
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from eiderdown.notebook import Model
     from ml.scorer import Scorer
 
 
@@ -83,6 +86,39 @@ def read_dataset(file: str | Path) -> DatasetVersion:
     Raises ArtifactError where the file is missing, altered, or no such file.
     """
     return read_dataset_file(Path(file))
+
+
+def model(name: str) -> "Model":
+    """A model by `<model>`, which is its champion, `<model>@<version>` or `<model>@<alias>`.
+
+    Raises DeclarationError where there is none, with those that there are.
+    """
+    # Where they are used: what scores takes longer to import than what reads.
+    from eiderdown.notebook import Model
+    from ml.models import kept_models
+
+    return Model(kept_models().find(name))
+
+
+def models() -> "list[Model]":
+    """The versions of every model, by model and version."""
+    from eiderdown.notebook import Model
+    from ml.models import kept_models
+
+    return [Model(version) for version in kept_models().versions]
+
+
+def features(view: str, keys: Any) -> "pa.Table":
+    """The stored features of entities, as `POST /features/{view}` answers: by `<view>` its latest version, or `<view>_v<N>`.
+
+    keys: a frame (as eiderdown.notebook.Model takes) with the entity's key columns. Returns a table with a row for each: the
+    keys, `event_at`, the features, null unless the entity is present, and `<view>_v<N>_status`: present, not_found or expired
+    (older than the view's ttl at the release's time).
+    Raises DeclarationError where the current release has no such view, ContractError where a key is missing or of another type.
+    """
+    from eiderdown.notebook import stored_features
+
+    return stored_features(view, keys)
 
 
 def _versions_there_are() -> list[DatasetVersion]:

@@ -12,11 +12,12 @@ import typer
 import uvicorn
 
 import eiderdown
-from eiderdown.commands import datasets, features, housekeeping
+from eiderdown.commands import datasets, features, housekeeping, models
 from eiderdown.commands.contract import contract
 from eiderdown.commands.diff import diff
 from eiderdown.commands.lineage import lineage
 from eiderdown.commands.tune import tune
+from eiderdown.commands.reproduce import reproduce
 from eiderdown.demonstration import flights, tour
 from eiderdown.output import AsJson, console, print_rows
 from ml import files
@@ -42,10 +43,12 @@ app.add_typer(load, name="load")
 app.add_typer(contract, name="contract")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(features.app, name="features")
+app.add_typer(models.app, name="models")
 app.add_typer(housekeeping.app)
 app.command()(diff)
 app.command()(lineage)
 app.command()(tune)
+app.command()(reproduce)
 
 
 @load.command("flights")

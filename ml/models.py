@@ -14,6 +14,7 @@ from ml.declared import hint
 from ml.errors import ArtifactError, DeclarationError
 from ml.scorer import Scorer
 from ml.signature import Signature
+from ml.spec import METRICS, Promote
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ class ModelVersion:
     def name(self) -> str:
         """The model with its version, such as churn@3."""
         return f"{self.model}@{self.version}"
+
+    @property
+    def promote(self) -> Promote:
+        """The rule that its promotion goes by."""
+        return Promote(**{"metric": METRICS[self.task][0], **self.declaration.get("promote", {})})
 
     def is_there(self) -> bool:
         """Whether the artifact is on disk: old ones may have been removed."""

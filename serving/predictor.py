@@ -52,6 +52,19 @@ class Prediction:
         return "incomplete" if self.missing else "ok"
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """What instances are scored from, in their order.
+
+    rows: their checked fields; table: the request's fields, stored and request-time features; missing: the views that had
+    nothing current for each.
+    """
+
+    rows: list[dict[str, Any]]
+    table: pa.Table
+    missing: list[list[str]]
+
+
 class Predictor:
     """Scores instances with one version of a model and a release's stored features. Safe to call from many threads."""
 
@@ -87,6 +100,34 @@ class Predictor:
         instances: JSON values; now: the prediction time of those that name none; explain: with an Explanation each.
         Raises Problem with the instance and the field that is wrong.
         """
+        inputs = self.inputs(instances, most, now)
+        table, at = inputs.table, self.signature.at
+        scores = self._scorer.score(table)
+        labels = self._labels(scores)
+        explanations: Sequence[Explanation | None] = [None] * len(scores)
+        if explain:
+            explanations = self._explain(table, scores)
+        used = table.select([feature.name for feature in self.signature.features]).to_pylist()
+        return [
+            Prediction(
+                score=dict(zip(self.signature.classes, score, strict=True)) if self.signature.classes else score,
+                label=label,
+                explanation=explanation,
+                missing=absent,
+                predicted_at=row[at],
+                instance={name: encode(value) for name, value in row.items()},
+                features={name: encode(value) for name, value in features.items()},
+            )
+            for score, label, explanation, absent, row, features in zip(
+                scores.tolist(), labels, explanations, inputs.missing, inputs.rows, used, strict=True
+            )
+        ]
+
+    def inputs(self, instances: Any, most: int, now: dt.datetime) -> Inputs:
+        """What each instance is scored from: its fields checked, features looked up and computed.
+
+        Takes and raises what `predict` does.
+        """
         rows = self.fields.check(instances, "instances", most)
         at = self.signature.at
         check_moments(rows, at, self._as_of, now)
@@ -108,26 +149,7 @@ class Predictor:
             table = self._request_features.compute(pa.table(columns))
         except ExpressionError as error:
             raise Problem(422, "its request-time features cannot be computed", ("instances", error.row)) from None
-        scores = self._scorer.score(table)
-        labels = self._labels(scores)
-        explanations: Sequence[Explanation | None] = [None] * len(rows)
-        if explain:
-            explanations = self._explain(table, scores)
-        used = table.select([feature.name for feature in self.signature.features]).to_pylist()
-        return [
-            Prediction(
-                score=dict(zip(self.signature.classes, score, strict=True)) if self.signature.classes else score,
-                label=label,
-                explanation=explanation,
-                missing=absent,
-                predicted_at=row[at],
-                instance={name: encode(value) for name, value in row.items()},
-                features={name: encode(value) for name, value in features.items()},
-            )
-            for score, label, explanation, absent, row, features in zip(
-                scores.tolist(), labels, explanations, missing, rows, used, strict=True
-            )
-        ]
+        return Inputs(rows, table, missing)
 
     def _labels(self, scores: np.ndarray) -> list[Any]:
         if self.signature.classes:

@@ -150,6 +150,17 @@ leaderboard:
     seconds: double not null
     is_best: boolean not null
 
+model_reproductions:
+  primary_key: [model, version, reproduced_at]
+  columns:
+    model: varchar not null
+    version: integer not null
+    reproduced_at: timestamptz not null
+    outcome: varchar not null check (outcome in ('equal', 'different', 'impossible'))
+    artifact_sha256: varchar not null
+    found_sha256: varchar
+    differences: varchar[] not null
+
 scores:
   primary_key: [model, version, dataset_version, row_id]
   columns:

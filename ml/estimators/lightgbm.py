@@ -3,6 +3,7 @@
 import difflib
 import functools
 import os
+import re
 from typing import Any, ClassVar
 
 import numpy as np
@@ -103,7 +104,9 @@ class LightGBM(Estimator):
             callbacks=[watch, lightgbm.early_stopping(used["early_stopping_rounds"], verbose=False)],
         )
         used["best_iteration"] = booster.best_iteration
-        return Trained(booster.model_to_string(num_iteration=booster.best_iteration).encode(), used, curve)
+        text = booster.model_to_string(num_iteration=booster.best_iteration)
+        # How many threads learned is no part of the model, and the trees are the same: so is the artifact on any machine.
+        return Trained(re.sub(r"(?m)^\[num_threads: \d+\]$", "[num_threads: 0]", text).encode(), used, curve)
 
     def __init__(self, artifact: bytes, features: list[Feature], outputs: int) -> None:
         self._trees = Trees(check_text(artifact, len(features), outputs), len(features), outputs)

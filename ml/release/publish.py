@@ -175,23 +175,24 @@ def _write_models(
 
 
 def _write_database(session: duckdb.DuckDBPyConnection, views: list[ReleasedView], folder: Path) -> Path:
-    """The same rows for SQL, under the warehouse's names, with the registry."""
+    """The same rows for SQL, under the warehouse's names, with the registry and the trials of each search."""
     path = folder / "release.duckdb"
-    registry = session.execute(
-        "select table_name from duckdb_tables() where database_name = current_database() and schema_name = 'registry' "
-        "and table_name <> 'releases' order by table_name"
+    tables = session.execute(
+        "select schema_name, table_name from duckdb_tables() where database_name = current_database() and "
+        "((schema_name = 'registry' and table_name <> 'releases') or (schema_name = 'training' and table_name like '%#_trials' "
+        "escape '#')) order by all"
     ).fetchall()
     session.execute(f"attach '{path.as_posix().replace(chr(39), chr(39) * 2)}' as released")
     try:
-        session.execute("create schema released.features")
-        session.execute("create schema released.registry")
+        for schema in sorted({"features", "registry", *(schema for schema, _ in tables)}):
+            session.execute(f"create schema released.{schema}")
         for view in views:
             rows = pa.ipc.open_file(folder / view.file).read_all().drop_columns(["_key_hash"])
             session.register("_released_rows", rows)
             session.execute(f"create table released.features.{view.name} as select * from _released_rows")
             session.unregister("_released_rows")
-        for (table,) in registry:
-            session.execute(f"create table released.registry.{table} as select * from registry.{table}")
+        for schema, table in tables:
+            session.execute(f'create table released.{schema}."{table}" as select * from {schema}."{table}"')
     finally:
         session.execute("detach released")
     return path

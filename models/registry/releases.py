@@ -9,6 +9,7 @@ def model(dbt, session):
     dbt.ref("feature_lineage")
     dbt.ref("feature_usage")
     dbt.ref("training_decisions")
+    dbt.ref("model_reproductions")
     dbt.ref("feature_importance")
     dbt.ref("partial_dependence")
     return publish(session, clock, feature_views, versions, aliases)

@@ -1,0 +1,1 @@
+"""Versions of models as other tools read them."""
