@@ -154,6 +154,63 @@ model_metrics:
     slice: varchar not null
     metric: varchar not null
     value: double
+    low: double
+    high: double
+    baseline: double
+    row_count: bigint not null
+
+model_calibration:
+  primary_key: [model, version, dataset_version, split, slice, bin]
+  columns:
+    model: varchar not null
+    version: integer not null
+    dataset_version: integer not null
+    split: varchar not null
+    slice: varchar not null
+    bin: integer not null
+    row_count: bigint not null
+    low_score: double not null
+    high_score: double not null
+    mean_score: double not null
+    mean_target: double not null
+
+model_thresholds:
+  primary_key: [model, version, dataset_version, split, slice, threshold]
+  columns:
+    model: varchar not null
+    version: integer not null
+    dataset_version: integer not null
+    split: varchar not null
+    slice: varchar not null
+    threshold: double not null
+    row_count: bigint not null
+    true_positives: bigint not null
+    false_positives: bigint not null
+    true_negatives: bigint not null
+    false_negatives: bigint not null
+    precision: double not null
+    recall: double not null
+    false_positive_rate: double
+    f1: double not null
+    accuracy: double not null
+    predicted_share: double not null
+    lift: double
+
+model_comparisons:
+  primary_key: [model, version, champion, dataset_version, split, slice, metric]
+  columns:
+    model: varchar not null
+    version: integer not null
+    champion: integer not null
+    dataset_version: integer not null
+    split: varchar not null
+    slice: varchar not null
+    metric: varchar not null
+    value: double
+    champion_value: double
+    difference: double
+    low: double
+    high: double
     row_count: bigint not null
 
 model_aliases:

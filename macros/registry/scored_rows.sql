@@ -1,0 +1,64 @@
+{# The relations of scores by the task of their model: {task: [relation, …]}; config.meta.scores.model names the model. #}
+{% macro scores_by_task(scores) %}
+    {%- set tasks = {} -%}
+    {%- for relation in scores -%}
+        {%- set name = eiderdown.node_of(relation).config.meta.scores.model -%}
+        {%- set found = [] -%}
+        {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.alias == name -%}
+            {%- do found.append(node.config.meta.model) if 'model' in (node.config.meta or {}) -%}
+        {%- endfor -%}
+        {%- if not found -%}
+            {{ exceptions.raise_compiler_error(
+                relation ~ ": meta.scores.model names '" ~ name ~ "', which is no model of the project; write the name of a "
+                ~ "model with config.meta.model"
+            ) }}
+        {%- endif -%}
+        {%- do tasks.setdefault(found[0].task, []).append(relation) -%}
+    {%- endfor -%}
+    {{ return(tasks) }}
+{% endmacro %}
+
+
+{# What tells apart the groups of rows that the registry measures. #}
+{% macro measured_groups() %}
+    {{ return(['model', 'version', 'dataset_version', 'split', 'slice']) }}
+{% endmacro %}
+
+
+{#
+    The scored rows of relations of one task that `this` does not hold the measures of yet, each for 'all' and for each of its
+    slices, such as 'column=value'.
+#}
+{% macro unmeasured_scores(relations) %}
+    select
+        * exclude (slices),
+        unnest(list_prepend('all', {{ eiderdown.slice_names('slices') }})) as slice
+    from ({{ eiderdown.all_scores(relations) }})
+    {%- if load_relation(this) is not none %}
+    anti join {{ this }} using (model, version, dataset_version)
+    {%- endif %}
+{% endmacro %}
+
+
+{# The scored rows of relations. #}
+{% macro all_scores(relations) -%}
+    {%- for relation in relations -%}
+    select * from {{ relation }}{{ ' union all by name ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+
+{# The names of a row's slices, a list; `column is null` where it has no value. #}
+{% macro slice_names(slices) -%}
+    [coalesce(entry.key || '=' || entry.value, entry.key || ' is null') for entry in map_entries({{ slices }})]
+{%- endmacro %}
+
+
+{# A query that gives the columns of a platform table and no row. #}
+{% macro no_rows(table) %}
+    select
+        {%- for name, definition in eiderdown.platform_contracts()[table].columns.items() %}
+        cast(null as {{ modules.re.split(' not null| check ', definition)[0] }}) as {{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    where false
+{% endmacro %}

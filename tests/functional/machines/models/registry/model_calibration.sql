@@ -1,0 +1,1 @@
+{{ eiderdown.model_calibration([ref('will_stop_scores')]) }}

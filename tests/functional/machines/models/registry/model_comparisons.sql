@@ -1,0 +1,1 @@
+{{ eiderdown.model_comparisons([ref('will_stop_scores')]) }}

@@ -1,0 +1,1 @@
+{{ eiderdown.model_thresholds([ref('will_stop_scores')]) }}
