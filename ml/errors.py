@@ -19,3 +19,11 @@ class ArtifactError(EiderdownError):
 
 class ReleaseError(EiderdownError):
     """A release that must not be published, or cannot be read."""
+
+
+class WarehouseError(EiderdownError):
+    """The warehouse file is missing, or another process holds it."""
+
+
+class BackupError(EiderdownError):
+    """A backup that cannot be written, is not whole, or must not be restored where it was to go."""

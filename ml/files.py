@@ -49,10 +49,25 @@ def write_changed(final: Path, content: bytes) -> None:
         write_whole(final, content)
 
 
+def is_aside(path: Path) -> bool:
+    """Whether a path is, or lies in, what a writer has not yet put in its place."""
+    return any(part.startswith(_ASIDE) for part in path.parts)
+
+
+def left_aside(folder: Path) -> list[Path]:
+    """What writers that were killed left aside, at any depth. For the one writer of the folder only."""
+    return [path for path in folder.rglob(f"{_ASIDE}*") if not is_aside(path.parent.relative_to(folder))]
+
+
 def sweep(folder: Path) -> None:
     """Remove what writers that were killed left aside, at any depth. For the one writer of the folder only."""
-    for path in list(folder.rglob(f"{_ASIDE}*")):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in left_aside(folder):
+        remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link (and not what it points to), or a folder with all in it."""
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def note_unregistered(path: Path, table: str) -> None:
@@ -69,9 +84,7 @@ def drop_unregistered(folder: Path, table: str, registered: Collection[str]) -> 
     """
     if not (folder / _UNREGISTERED).is_file():
         return
-    # A line without its end is of a run that was killed before it wrote the file.
-    lines = (folder / _UNREGISTERED).read_text().splitlines()
-    notes = [json.loads(line) for line in lines if line.endswith("]")]
+    notes = _notes(folder)
     names = {Path(path).name for path in registered}
     for owner, name in notes:
         if owner == table and name not in names:
@@ -80,6 +93,19 @@ def drop_unregistered(folder: Path, table: str, registered: Collection[str]) -> 
     for owner, name in notes:
         if owner != table:
             note_unregistered(folder / name, owner)
+
+
+def unregistered(folder: Path) -> list[tuple[str, Path]]:
+    """What was noted before it was written, at any depth: the table that was to name a file, and the file."""
+    return [
+        (owner, notes.parent / name) for notes in folder.rglob(_UNREGISTERED) for owner, name in _notes(notes.parent)
+    ]
+
+
+def _notes(folder: Path) -> list[tuple[str, str]]:
+    # A line without its end is of a run that was killed before it wrote the file.
+    lines = (folder / _UNREGISTERED).read_text().splitlines()
+    return [(owner, name) for owner, name in (json.loads(line) for line in lines if line.endswith("]"))]
 
 
 def sync(path: Path) -> None:

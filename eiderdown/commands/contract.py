@@ -17,6 +17,7 @@ from ml.contract_inference import infer
 from ml.contract_yaml import as_model, to_yaml
 from ml.errors import DeclarationError, EiderdownError
 from ml.quoting import literal, quote
+from ml.warehouse import warehouse_file
 
 contract = typer.Typer(no_args_is_help=True, help="Contracts: proposed from data, and compared.")
 
@@ -43,7 +44,7 @@ def infer_contract(
     is_file = path.suffix in READERS and path.is_file()
     if path.suffix in READERS and not is_file:
         raise DeclarationError(f"{relation}: no such file; check the path.")
-    with _connect(None if is_file else database or _warehouse()) as connection:
+    with _connect(None if is_file else database or warehouse_file(files.home())) as connection:
         source = f"{READERS[path.suffix]}({literal(relation)})" if is_file else _table(connection, relation)
         view = None if is_file else _registered(connection, relation)
         key = [*view["entity"], view["event_at"], view["known_at"]] if view else None
@@ -86,14 +87,6 @@ def diff_contracts(view: str, old: int, new: int, as_json: AsJson = False) -> No
 
 def _show(value: Any) -> str:
     return "" if value is None else ", ".join(value) if isinstance(value, list) else str(value)
-
-
-def _warehouse() -> Path:
-    found = sorted(files.home().glob("*.duckdb"))
-    if len(found) != 1:
-        said = f"{len(found)} DuckDB files" if found else "no DuckDB file"
-        raise EiderdownError(f"{files.home()} holds {said}; name one with --database, or build one with `dbt run`.")
-    return found[0]
 
 
 def _connect(database: Path | None) -> duckdb.DuckDBPyConnection:

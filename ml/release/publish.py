@@ -1,11 +1,8 @@
 """Publishing: the last model of the DAG writes a release aside, checks it, and renames it into place."""
 
 import datetime as dt
-import fcntl
 import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -14,6 +11,7 @@ import pyarrow as pa
 from ml import files
 from ml.canary import check_in_child
 from ml.errors import ReleaseError
+from ml.release.lock import publisher_lock
 from ml.release.manifest import (
     Manifest,
     ReleasedModel,
@@ -51,7 +49,7 @@ def publish(
     replay = "replay" in clock.columns and bool(clock.select("replay").fetchall()[0][0])
     folder = releases_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    with _publisher_lock(folder):
+    with publisher_lock(folder):
         files.sweep(folder)
         written = files.aside(folder / "release")
         try:
@@ -124,14 +122,6 @@ def _current(folder: Path) -> str | None:
         return current_release(folder)
     except ReleaseError:
         return None
-
-
-@contextmanager
-def _publisher_lock(folder: Path) -> Iterator[None]:
-    """One publisher at a time; the lock goes with the process."""
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _is_whole(folder: Path) -> bool:
