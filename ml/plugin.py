@@ -115,7 +115,7 @@ class Plugin(BasePlugin):
         """Make the folders that sources read, with an empty file: DuckDB's readers refuse a pattern that finds nothing."""
         for folder in ("raw", "releases"):
             (files.home() / folder).mkdir(parents=True, exist_ok=True)
-        for nothing in ("events/predictions/none.jsonl", "artifacts/training/none.json"):
+        for nothing in ("events/predictions/none.jsonl", "events/decisions/none.jsonl", "artifacts/training/none.json"):
             (files.home() / nothing).parent.mkdir(parents=True, exist_ok=True)
             (files.home() / nothing).touch()
 
