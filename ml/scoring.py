@@ -13,15 +13,20 @@ from ml.baseline import Baseline
 from ml.datasets import DatasetVersion, dataset_version
 from ml.errors import DeclarationError
 from ml.history import history
+from ml.promotion.champion import present_champion
+from ml.promotion.decision import imported_versions
 from ml.scorer import Scorer
 from ml.signature import Signature
 from ml.spec import ModelSpec
 from ml.split import SPLITS, split_rows
 from ml.training_data import to_floats
 
-_VERSION_COLUMNS = (
-    "model, version, dataset_version, artifact, artifact_format, artifact_sha256, "
-    "cast(signature as varchar), cast(declaration as varchar), cast(baseline as varchar)"
+_RECORD = (
+    *("model", "version", "dataset_version", "artifact", "artifact_format", "artifact_sha256"),
+    *("signature", "declaration", "baseline"),
+)
+_VERSION_COLUMNS = ", ".join(
+    f"cast({name} as varchar)" if name in ("signature", "declaration", "baseline") else name for name in _RECORD
 )
 
 
@@ -33,20 +38,22 @@ def score_hold_out(
 ) -> duckdb.DuckDBPyRelation:
     """Score the newest version and the present champion on every split of the newest version's dataset.
 
-    versions: dbt.ref() of the training model; datasets: dbt.ref("datasets"). Returns rows of the scores contract that are
-    not in dbt.this yet. Each version takes the features that it was trained on, for the same rows.
+    versions: dbt.ref() of the training model, to which those that were brought over from other environments are added;
+    datasets: dbt.ref("datasets"). Returns rows of the scores contract that are not in dbt.this yet. Each version takes the
+    features that it was trained on, for the same rows.
     """
     recorded = {row[1]: row for row in _versions(versions)}
     if not recorded:
         # Of a model that cannot be trained here, such as one that is optional.
         return session.sql(f"select * from {dbt.this} limit 0")
+    model = recorded[max(recorded)][0]
+    recorded |= {row["version"]: tuple(row[name] for name in _RECORD) for row in imported_versions(model)}
     newest = recorded[max(recorded)]
-    model, dataset_number = newest[0], newest[2]
+    dataset_number = newest[2]
     spec = ModelSpec.parse(model, json.loads(newest[7]))
-    champions = history(session, "registry.model_aliases", "since, version, model, alias")
-    champion = max((row for row in champions if row[2:] == (model, "champion")), default=None)
+    champion = present_champion(session, model)
     done = set(history(session, dbt.this, "distinct version, dataset_version"))
-    wanted = {newest[1]} | ({champion[1]} if champion else set())
+    wanted = recorded.keys() & {newest[1], champion}
     to_score = sorted(number for number in wanted if (number, dataset_number) not in done)
     if not to_score:
         return session.sql(f"select * from {dbt.this} limit 0")

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from eiderdown.output import AsJson, console
-from ml.promotion.decide import CHAMPION, Decided, roll_back
+from ml.promotion.champion import CHAMPION
+from ml.promotion.decide import Decided, roll_back
 from ml.promotion.decide import describe as describe_version
 from ml.promotion.decide import promote as promote_version
 
@@ -80,8 +81,10 @@ def _say(decided: Decided, as_json: bool) -> None:
         return
     name = f"{decision.model} version {decision.version}"
     if decision.alias is None:
-        console.print(f"{name} is described, in release {decided.release}", highlight=False)
+        console.print(f"{name} is described, in release {decided.release}", highlight=False, soft_wrap=True)
         return
-    origin = f" ({decision.origin})" if decision.origin else ""
+    name += f" ({decision.origin})" if decision.origin else ""
     before = f", in the place of version {decision.previous}" if decision.previous else ""
-    console.print(f"{name}{origin} is the {decision.alias}{before}, in release {decided.release}", highlight=False)
+    console.print(
+        f"{name} is the {decision.alias}{before}, in release {decided.release}", highlight=False, soft_wrap=True
+    )

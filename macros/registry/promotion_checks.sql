@@ -35,8 +35,8 @@ gains as (
         min_gain as bound,
         difference > min_gain as is_passed,
         format(
-            '{} on {} is {:.6f}, version {} has {:.6f}: better by {:.6f}, more than {} is asked',
-            metric, split, value, champion, champion_value, difference, min_gain
+            '{} on {} is {:.6f}, version {} has {:.6f}: {} by {:.6f}, better by more than {:g} is asked',
+            metric, split, value, champion, champion_value, if(difference < 0, 'worse', 'better'), abs(difference), min_gain
         ) as text
     from wholes
 ),
@@ -49,7 +49,7 @@ intervals as (
         min_gain as bound,
         low > min_gain as is_passed,
         format(
-            'the {:.0f} % interval of the difference is {:.6f} to {:.6f}, above {} is asked',
+            'the {:.0f} % interval of the difference is {:.6f} to {:.6f}, above {:g} is asked',
             100 * confidence, low, high, min_gain
         ) as text
     from wholes
@@ -73,7 +73,7 @@ slices as (
         coalesce(worst.difference, 0) >= -max_slice_loss as is_passed,
         coalesce(
             format(
-                'the worst slice is {}, {} by {:.6f}, worse by at most {} is allowed',
+                'the worst slice is {}, {} by {:.6f}, worse by at most {:g} is allowed',
                 worst.slice, if(worst.difference < 0, 'worse', 'better'), abs(worst.difference), max_slice_loss
             ),
             'there are no slices'
@@ -91,7 +91,7 @@ calibrations as (
         max_calibration_error as bound,
         measured.value <= max_calibration_error as is_passed,
         format(
-            'the calibration error on {} is {:.6f}, at most {} is allowed', wholes.split, measured.value, max_calibration_error
+            'the calibration error on {} is {:.6f}, at most {:g} is allowed', wholes.split, measured.value, max_calibration_error
         ) as text
     from wholes
     left join (

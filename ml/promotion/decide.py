@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml.errors import DeclarationError
+from ml.promotion.champion import CHAMPION
 from ml.promotion.decision import Decision, because
 from ml.promotion.next_release import NextRelease, next_release
-
-CHAMPION = "champion"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from ml.datasets import kept_dataset_rows
 from ml.errors import ArtifactError, DeclarationError
 from ml.history import history
 from ml.models import kept_rows, to_record
-from ml.promotion.decide import CHAMPION, Decided, check_alias, publish
+from ml.promotion.champion import CHAMPION
+from ml.promotion.decide import Decided, check_alias, publish
 from ml.promotion.decision import Decision, because, read_decisions
 from ml.promotion.next_release import NextRelease, next_release
 from ml.release.models import other_meanings
