@@ -50,5 +50,5 @@ clean:
 
 .venv/dev: .venv/run
 	@echo "== Packages of the tests"
-	@$(PIP) install --progress-bar off -c constraints.txt -e '.[flights,dev]'
+	@$(PIP) install --progress-bar off -c constraints.txt -e '.[flights,torch,dev]'
 	@touch $@

@@ -1,29 +1,41 @@
 """The public face of the platform."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from ml.dataset_file import read_dataset_file
 from ml.datasets import DatasetVersion, find_version, kept_versions
 from ml.errors import ArtifactError, ReleaseError
+from ml.models import choose_version
+from ml.predict_function import register
 from ml.quoting import literal
-from ml.release.manifest import current_release, read_manifest, releases_folder
+from ml.release.manifest import Manifest, current_release, read_manifest, releases_folder
+from ml.signature import Signature
+
+if TYPE_CHECKING:
+    from ml.scorer import Scorer
 
 
 def connect(release: str | None = None) -> duckdb.DuckDBPyConnection:
     """A connection for reading a release, the current one if none is named: exactly what is served, for SQL.
 
-    Beside it lie the recorded versions of the datasets, `datasets.<dataset>_v<version>`. It works while dbt holds the
-    warehouse. Raises ReleaseError where there is no such release.
+    Beside it lie the recorded versions of the datasets, `datasets.<dataset>_v<version>`, and the functions predict(model,
+    row), predict_probabilities and contributions of the release's models. It works while dbt holds the warehouse. Raises
+    ReleaseError where there is no such release.
     """
     folder = releases_folder() / (release or current_release(releases_folder()))
     if not folder.is_dir():
         raise ReleaseError(
             f"there is no release {release} in {folder.parent}; `eiderdown releases` lists what is there."
         )
+    manifest = read_manifest(folder)
     connection = duckdb.connect()
-    connection.execute(f"attach {literal(folder / read_manifest(folder).database)} as release (read_only)")
+    register(connection, _find_scorer(folder, manifest))
+    connection.execute(f"attach {literal(folder / manifest.database)} as release (read_only)")
     # Views need a database that can be written; its name is the first part of `datasets.<dataset>_v<version>`.
     connection.execute("attach ':memory:' as datasets")
     for version in _versions_there_are():
@@ -33,6 +45,23 @@ def connect(release: str | None = None) -> duckdb.DuckDBPyConnection:
     connection.execute("set python_enable_replacements = false")
     connection.execute("set TimeZone = 'UTC'")
     return connection
+
+
+def _find_scorer(folder: Path, manifest: Manifest) -> Callable[[str], "Scorer"]:
+    """By name the models of a release, each loaded when it is first asked for."""
+    models = {(model.model, model.version): model for model in manifest.models}
+    versions: dict[str, list[int]] = {}
+    for name, number in models:
+        versions.setdefault(name, []).append(number)
+
+    @functools.cache
+    def find(name: str) -> "Scorer":
+        from ml.scorer import Scorer
+
+        model = models[choose_version(name, versions, manifest.aliases)]
+        return Scorer(folder / model.file, model.artifact_format, model.sha256, Signature.from_json(model.signature))
+
+    return find
 
 
 def dataset(name: str, version: int | None = None) -> DatasetVersion:

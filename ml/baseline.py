@@ -34,7 +34,7 @@ def train_baseline(spec: ModelSpec, data: TrainingData, folder: str, table: str)
 
     folder: where artifacts lie, under the home folder; table: the one that is to name it.
     """
-    if not spec.baseline or spec.estimator == ESTIMATOR or ESTIMATOR not in ESTIMATORS:
+    if not spec.baseline or spec.estimator == ESTIMATOR:
         return None
     estimator = ESTIMATORS[ESTIMATOR]
     parameters: dict[str, Any] = {"max_rows": MOST_ROWS}

@@ -1,16 +1,18 @@
-"""The registry of models for readers that must not open the warehouse: versions, aliases, and a model that can score."""
+"""The registry of models: versions, aliases, and a version that can score; also for readers that must not open the warehouse."""
 
 import datetime as dt
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from ml import files
 from ml.baseline import Baseline
 from ml.declared import hint
 from ml.errors import ArtifactError, DeclarationError
-from ml.promotion.decision import Decision, read_decisions
+from ml.promotion.decision import Decision, imported_versions, read_decisions
 from ml.scorer import Scorer
 from ml.signature import Signature
 
@@ -52,8 +54,9 @@ class ModelVersion:
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> "ModelVersion":
         """From a row as JSON holds it."""
+        names = [field.name for field in fields(cls)]
         return cls(
-            **row
+            **{name: row[name] for name in names}
             | {
                 "created_at": dt.datetime.fromisoformat(row["created_at"]),
                 "signature": Signature.from_json(json.dumps(row["signature"])),
@@ -66,6 +69,10 @@ class ModelVersion:
     def name(self) -> str:
         """The model with its version, such as churn@3."""
         return f"{self.model}@{self.version}"
+
+    def is_there(self) -> bool:
+        """Whether the artifact is on disk: old ones may have been removed."""
+        return (files.home() / self.artifact).is_file()
 
     def scorer(self) -> Scorer:
         """The model, loaded. Raises ArtifactError where its file is missing, altered or unreadable."""
@@ -84,22 +91,49 @@ class Models:
 
         Raises DeclarationError where there is no such model, version or alias, with those that there are.
         """
-        model, _, which = name.partition("@")
-        versions = {version.version: version for version in self.versions if version.model == model}
-        if not versions:
-            known = sorted({version.model for version in self.versions})
-            raise DeclarationError(
-                f"there is no model '{model}' with a version; the models are {', '.join(known) or 'none'}."
-                f"{hint(model, known)} Build it first, or check the name."
-            )
-        aliases = self.aliases.get(model, {})
-        number = int(which) if which.isascii() and which.isdigit() else aliases.get(which or "champion")
-        if number not in versions:
-            raise DeclarationError(
-                f"the model {model} has no version or alias '{which or 'champion'}'; the versions are "
-                f"{', '.join(map(str, sorted(versions)))}, the aliases {', '.join(aliases) or 'none'}."
-            )
-        return versions[number]
+        numbers: dict[str, list[int]] = {}
+        for version in self.versions:
+            numbers.setdefault(version.model, []).append(version.version)
+        chosen = choose_version(name, numbers, self.aliases)
+        return next(version for version in self.versions if (version.model, version.version) == chosen)
+
+
+def choose_version(name: str, versions: dict[str, list[int]], aliases: dict[str, dict[str, int]]) -> tuple[str, int]:
+    """The model and version that `<model>` (its champion), `<model>@<version>` or `<model>@<alias>` means.
+
+    Raises DeclarationError where there is no such model, version or alias, with those that there are.
+    """
+    model, _, which = name.partition("@")
+    if model not in versions:
+        raise DeclarationError(
+            f"there is no model '{model}' with a version; the models are {', '.join(versions) or 'none'}."
+            f"{hint(model, versions)} Build it first, or check the name."
+        )
+    named = aliases.get(model, {})
+    number = int(which) if which.isascii() and which.isdigit() else named.get(which or "champion")
+    if number is None or number not in versions[model]:
+        raise DeclarationError(
+            f"the model {model} has no version or alias '{which or 'champion'}' here; the versions are "
+            f"{', '.join(map(str, versions[model]))}, the aliases {', '.join(named) or 'none'}."
+        )
+    return model, number
+
+
+def registered_versions(versions: duckdb.DuckDBPyRelation) -> list[ModelVersion]:
+    """The rows of registry.model_versions, or of a training model, by model and version."""
+    row = ", ".join(f"'{field.name}': {field.name}" for field in fields(ModelVersion))
+    texts = versions.order("model, version").select(f"cast(to_json({{{row}}}) as varchar)").fetchall()
+    return [ModelVersion.from_row(json.loads(text)) for (text,) in texts]
+
+
+def brought_over(model: str) -> list[ModelVersion]:
+    """The versions of a model that came from other environments, also those that no run has folded into the registry yet."""
+    return [ModelVersion.from_row(_from_record(record)) for record in imported_versions(model)]
+
+
+def models_file(home: Path | None = None) -> Path:
+    """The registry of models as the last run left it, of a home folder, this one if none is named; replaced as a whole."""
+    return (home or files.home()) / "artifacts" / "models" / "versions.json"
 
 
 def kept_models() -> Models:
@@ -125,13 +159,9 @@ def kept_models() -> Models:
 
 def kept_rows(home: Path) -> list[dict[str, Any]]:
     """The rows of registry.model_versions of a home folder, by model and version, as JSON has them. Raises ArtifactError."""
-    brought_over = [
-        row | {name: json.loads(row[name]) for name in JSON_COLUMNS if row[name] is not None}
-        for row in (decision.model_record for decision in _unfolded(home))
-        if row
-    ]
+    since = [_from_record(decision.model_record) for decision in _unfolded(home) if decision.model_record]
     try:
-        rows = [*_stored(home)["versions"], *brought_over]
+        rows = [*_stored(home)["versions"], *since]
         return sorted(rows, key=lambda row: (row["model"], row["version"]))
     except (TypeError, KeyError) as error:
         raise _unreadable(home, error) from error
@@ -142,9 +172,13 @@ def to_record(row: dict[str, Any]) -> dict[str, Any]:
     return row | {name: json.dumps(row[name]) for name in JSON_COLUMNS if row[name] is not None}
 
 
+def _from_record(record: dict[str, Any]) -> dict[str, Any]:
+    return record | {name: json.loads(record[name]) for name in JSON_COLUMNS if record[name] is not None}
+
+
 def _stored(home: Path) -> dict[str, Any]:
     try:
-        stored = json.loads(_path(home).read_text())
+        stored = json.loads(models_file(home).read_text())
         stored["versions"], stored["aliases"], stored["decisions"]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise _unreadable(home, error) from error
@@ -157,12 +191,8 @@ def _unfolded(home: Path) -> list[Decision]:
     return [decision for decision in read_decisions(home) if decision.event_id not in folded]
 
 
-def _path(home: Path) -> Path:
-    return home / "artifacts" / "models" / "versions.json"
-
-
 def _unreadable(home: Path, error: Exception) -> ArtifactError:
     return ArtifactError(
-        f"{_path(home)}: no list of model versions ({type(error).__name__}). Build registry.current_aliases to write it: "
+        f"{models_file(home)}: no list of model versions ({type(error).__name__}). Build registry.current_aliases to write it: "
         "dbt run --select registry.current_aliases."
     )

@@ -12,6 +12,7 @@ from duckdb import DuckDBPyConnection
 from ml import files
 from ml.field_types import arrow_type, canonical, is_key, is_scalar
 from ml.kept import kept
+from ml.predict_function import register
 
 
 def eiderdown_fingerprint(request: str) -> str:
@@ -103,6 +104,13 @@ def eiderdown_drop_unregistered(folder: str, table: str, registered: list[str]) 
     return folder
 
 
+def _find_scorer(name: str) -> Any:
+    """What ml.kept_scorers answers. Estimators are imported when something is scored, not in every run."""
+    from ml.kept_scorers import kept_scorer
+
+    return kept_scorer(name)
+
+
 def _close(conn: "weakref.ref[DuckDBPyConnection]") -> None:
     if (still_open := conn()) is not None:
         still_open.close()
@@ -145,3 +153,4 @@ class Plugin(BasePlugin):
             conn.create_function(function.__name__, function, [text] * count, text, side_effects=True)
         drop, texts = eiderdown_drop_unregistered, f"{text}[]"
         conn.create_function(drop.__name__, drop, [text, text, texts], text, side_effects=True)
+        register(conn, _find_scorer)

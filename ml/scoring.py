@@ -1,6 +1,5 @@
-"""Scores of trained versions on rows that dbt hands over: hold-outs for the metrics, batches for the analysts."""
+"""Scores of trained versions on the rows that they were trained, validated and tested with, for the metrics."""
 
-import json
 from typing import Any
 
 import duckdb
@@ -8,26 +7,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml import files
-from ml.baseline import Baseline
 from ml.datasets import DatasetVersion, dataset_version
-from ml.errors import DeclarationError
+from ml.decisions import decided_task
 from ml.history import history
+from ml.models import brought_over, registered_versions
 from ml.promotion.champion import present_champion
-from ml.promotion.decision import imported_versions
 from ml.scorer import Scorer
 from ml.signature import Signature
 from ml.spec import ModelSpec
 from ml.split import SPLITS, split_rows
 from ml.training_data import to_floats
-
-_RECORD = (
-    *("model", "version", "dataset_version", "artifact", "artifact_format", "artifact_sha256"),
-    *("signature", "declaration", "baseline"),
-)
-_VERSION_COLUMNS = ", ".join(
-    f"cast({name} as varchar)" if name in ("signature", "declaration", "baseline") else name for name in _RECORD
-)
 
 
 def score_hold_out(
@@ -42,18 +31,18 @@ def score_hold_out(
     datasets: dbt.ref("datasets"). Returns rows of the scores contract that are not in dbt.this yet. Each version takes the
     features that it was trained on, for the same rows.
     """
-    recorded = {row[1]: row for row in _versions(versions)}
+    recorded = {version.version: version for version in registered_versions(versions)}
     if not recorded:
-        # Of a model that cannot be trained here, such as one that is optional.
-        return session.sql(f"select * from {dbt.this} limit 0")
-    model = recorded[max(recorded)][0]
-    recorded |= {row["version"]: tuple(row[name] for name in _RECORD) for row in imported_versions(model)}
+        # Of an optional model, which cannot be trained here.
+        return session.from_arrow(_schema(decided_task(dbt.this.identifier.removesuffix("_scores"))).empty_table())
+    model = recorded[max(recorded)].model
+    recorded |= {version.version: version for version in brought_over(model)}
     newest = recorded[max(recorded)]
-    dataset_number = newest[2]
-    spec = ModelSpec.parse(model, json.loads(newest[7]))
+    dataset_number = newest.dataset_version
+    spec = ModelSpec.parse(model, newest.declaration)
     champion = present_champion(session, model)
     done = set(history(session, dbt.this, "distinct version, dataset_version"))
-    wanted = recorded.keys() & {newest[1], champion}
+    wanted = recorded.keys() & {newest.version, champion}
     to_score = sorted(number for number in wanted if (number, dataset_number) not in done)
     if not to_score:
         return session.sql(f"select * from {dbt.this} limit 0")
@@ -78,11 +67,11 @@ def score_hold_out(
     scored = []
     for number in to_score:
         version = recorded[number]
-        scorer = _scorer(version)
-        own = dataset_version(datasets, spec.dataset, version[2])
+        scorer = version.scorer()
+        own = dataset_version(datasets, spec.dataset, version.dataset_version)
         features = _features(session, scorer, own, dataset, table)
         scores = score_array(scorer.score(features), scorer.signature)
-        baseline = Baseline(**json.loads(version[8])).scorer(scorer.signature) if version[8] else None
+        baseline = version.baseline.scorer(scorer.signature) if version.baseline else None
         columns = common | {
             "version": pa.array(np.full(table.num_rows, number, np.int32)),
             "score": scores,
@@ -91,7 +80,8 @@ def score_hold_out(
             else pa.nulls(table.num_rows, scores.type),
             "threshold": pa.array([scorer.signature.threshold] * table.num_rows, pa.float64()),
         }
-        scored.append(pa.table({name: columns[name] for name in _SCORES}))
+        schema = _schema(spec.task)
+        scored.append(pa.table({name: columns[name] for name in schema.names}).cast(schema))
     return session.from_arrow(pa.concat_tables(scored))
 
 
@@ -104,63 +94,24 @@ def score_array(scores: np.ndarray, signature: Signature) -> pa.Array:
     return pa.MapArray.from_arrays(pa.array(offsets), keys, pa.array(scores.ravel()))
 
 
-def score_batch(
-    dbt: Any,
-    session: duckdb.DuckDBPyConnection,
-    declared: dict[str, str],
-    rows: duckdb.DuckDBPyRelation,
-    versions: duckdb.DuckDBPyRelation,
-    aliases: duckdb.DuckDBPyRelation,
-) -> duckdb.DuckDBPyRelation:
-    """Score rows by a model's champion.
-
-    declared: `dbt.config.meta_get("predictions")`, {model, row_id}; rows: what `model_features()` gives; versions, aliases:
-    dbt.ref() of registry.model_versions and registry.current_aliases. Returns rows of the predictions contract. Raises
-    DeclarationError where the model has no champion.
-    """
-    model, row_id = declared["model"], declared["row_id"]
-    champions = {row[0]: row[2] for row in aliases.select("model, alias, version").fetchall() if row[1] == "champion"}
-    if model not in champions:
-        raise DeclarationError(
-            f"{dbt.this}: the model '{model}' has no champion in registry.current_aliases; train it first."
-        )
-    recorded = next(row for row in _versions(versions) if row[:2] == (model, champions[model]))
-    scorer = _scorer(recorded)
-    signature = scorer.signature
-    table = rows.to_arrow_table()
-    scores = scorer.score(table)
-    missing: list[list[str]] = [[] for _ in range(table.num_rows)]
-    for view in signature.views:
-        for number, status in enumerate(table.column(f"{view.name}_status").to_pylist()):
-            if status != "present":
-                missing[number].append(view.view)
-    predictions = pa.table(
-        {
-            "model": pa.array([model] * table.num_rows, pa.string()),
-            "version": pa.array(np.full(table.num_rows, champions[model], np.int32)),
-            "row_id": pc.cast(table.column(row_id), pa.string()),
-            "predicted_at": table.column(signature.at),
-            "score": pa.array(scores),
-            "label": pa.array(scores >= signature.threshold),
-            "status": pa.array(["incomplete" if views else "ok" for views in missing], pa.string()),
-            "missing": pa.array(missing, pa.list_(pa.string())),
-        }
+def _schema(task: str) -> pa.Schema:
+    """The scores contract of a task."""
+    text, number = pa.string(), pa.int32()
+    kind = pa.map_(text, pa.float64()) if task == "multiclass" else pa.float64()
+    return pa.schema(
+        [
+            ("model", text),
+            ("version", number),
+            ("dataset_version", number),
+            ("row_id", text),
+            ("split", text),
+            ("slices", pa.map_(text, text)),
+            ("target", text if task == "multiclass" else pa.float64()),
+            ("score", kind),
+            ("baseline", kind),
+            ("threshold", pa.float64()),
+        ]
     )
-    return session.from_arrow(predictions)
-
-
-_SCORES = [
-    "model",
-    "version",
-    "dataset_version",
-    "row_id",
-    "split",
-    "slices",
-    "target",
-    "score",
-    "baseline",
-    "threshold",
-]
 
 
 def _features(
@@ -175,12 +126,3 @@ def _features(
     if all(own.definition[part] == newest.definition[part] for part in parts):
         return newest.read(session, features)
     return own.read_again(session, features, rows)
-
-
-def _versions(versions: duckdb.DuckDBPyRelation) -> list[tuple[Any, ...]]:
-    return versions.select(_VERSION_COLUMNS).fetchall()
-
-
-def _scorer(version: tuple[Any, ...]) -> Scorer:
-    artifact, artifact_format, sha256, signature = version[3:7]
-    return Scorer(files.home() / artifact, artifact_format, sha256, Signature.from_json(signature))

@@ -64,16 +64,16 @@ def train(
         if not spec.optional:
             raise DeclarationError(f"model {spec.name}: the estimator {spec.estimator} cannot train, {said}.")
         logger.warning("model %s is not trained: %s", spec.name, said)
-        keep_decision(spec.name, "skipped", latest.version or None, dataset, said)
+        keep_decision(spec, "skipped", latest.version or None, dataset, said)
         return _to_relation(session, None)
 
     inputs = training_inputs(spec, declaration, dataset, used, views, expressions, spec.parameters)
     reason = reason_to_train(latest.inputs, inputs, spec.target)
     if not reason:
-        keep_decision(spec.name, "kept", latest.version, dataset, "nothing that it learned from has changed")
+        keep_decision(spec, "kept", latest.version, dataset, "nothing that it learned from has changed")
         return _to_relation(session, None)
     row = _learn(session, table, spec, dataset, used, views, expressions)
-    keep_decision(spec.name, "trained", latest.version + 1, dataset, reason)
+    keep_decision(spec, "trained", latest.version + 1, dataset, reason)
     return _to_relation(
         session,
         row

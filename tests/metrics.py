@@ -1,10 +1,12 @@
-"""The macros of macros/metrics, rendered without dbt."""
+"""The macros of macros/metrics, rendered without dbt, and rows for them."""
 
 import types
 from collections.abc import Callable
 from typing import Any
 
+import duckdb
 import jinja2
+import pyarrow as pa
 
 from tests.conftest import REPOSITORY
 from tests.point_in_time import CompilerError
@@ -48,3 +50,15 @@ def package() -> Any:
             if callable(macro):
                 setattr(macros, name, returning(macro))
     return macros
+
+
+def load(connection: duckdb.DuckDBPyConnection, **columns: Any) -> None:
+    """A table `scored` with these columns and a row_id."""
+    count = len(next(iter(columns.values())))
+    connection.register("loaded", pa.table({"row_id": range(count), **columns}))
+    connection.execute("create or replace table scored as from loaded")
+
+
+def rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    result = connection.sql(query)
+    return [dict(zip(result.columns, row, strict=True)) for row in result.fetchall()]

@@ -1,11 +1,10 @@
 {#
     Metrics of probabilities against outcomes, with 95 % intervals: rows (by…, metric, value, low, high, row_count).
 
-    relation: a table, or a query in brackets. target: an expression, 1 (or true) where the outcome is positive, else 0; score: the
-    probability of a positive, or for auc and average_precision any number; threshold: a number or an expression; a score that reaches
-    it is predicted positive. by: names of columns; each group is measured on its own. row_id: an expression that
-    identifies a row, for the intervals; without it, low and high are null. Rows where target, score or threshold is null are left
-    out.
+    relation: a table, or a query in brackets. target: an expression, 1 (or true) where the outcome is positive, else 0;
+    score: the probability of a positive; threshold: a number or an expression, a score that reaches it is predicted
+    positive. by: names of columns; each group is measured on its own. row_id: an expression that identifies a row, for the
+    intervals; without it, low and high are null. Rows where target, score or threshold is null are left out.
 
     As scikit-learn 1.9 defines them, to 1e-9:
     auc                 roc_auc_score: ties count half; null where one class is absent
@@ -20,10 +19,13 @@
 
     Intervals are those of a bootstrap (resampling.sql). For auc and average_precision a replicate is the first-order
     expansion in the weights: placement values (DeLong et al. 1988), and the derivative of Σ y·A/B by a row's weight, where A
-    positives and B rows have a score as high.
+    positives and B rows have a score as high; on the scale of the logit, which keeps small groups within 0 and 1 (Boyd et
+    al. 2013, "Area under the precision-recall curve").
 #}
 {% macro binary_metrics(relation, target, score, threshold=0.5, by=[], row_id=none, bins=10, replicates=1000) -%}
-    {{ return(adapter.dispatch('binary_metrics', 'eiderdown')(relation, target, score, threshold, by, row_id, bins, replicates)) }}
+    {{ return(adapter.dispatch('binary_metrics', 'eiderdown')(
+        relation, target, score, threshold, by, row_id, bins, replicates
+    )) }}
 {%- endmacro %}
 
 {% macro default__binary_metrics(relation, target, score, threshold, by, row_id, bins, replicates) -%}
@@ -103,6 +105,7 @@ whole as (
         stratum,
         sum(positives) as positives,
         sum(row_count) - sum(positives) as negatives,
+        sum(precision_change order by bucket) / nullif(sum(positives), 0) as average_precision,
         sum(positive_places) / (2.0 * nullif(sum(positives) * (sum(row_count) - sum(positives)), 0)) as auc
     from statistics
     group by stratum
@@ -135,7 +138,9 @@ measured as (
         stratum,
         replicate,
         {{ eiderdown.auc_of_places('sums', 'whole') }} as auc,
-        least(greatest(sums.precision_change / nullif(sums.positives, 0), 0), 1) as average_precision,
+        {{ eiderdown.on_logit_scale(
+            'sums.precision_change / nullif(sums.positives, 0)', 'whole.average_precision'
+        ) }} as average_precision,
         sums.loss / nullif(sums.row_count, 0) as log_loss,
         sums.squared_error / nullif(sums.row_count, 0) as brier,
         coalesce(sums.hits / nullif(sums.predicted, 0), 0) as precision,
@@ -162,10 +167,20 @@ measured as (
 
 {# AUC of weighted sums, to first order: the mean place of positives and that of negatives, each moving on its own. #}
 {% macro auc_of_places(sums, whole) -%}
-    least(greatest(
-        {{ sums }}.positive_places / (2 * nullif({{ whole }}.negatives, 0)) / nullif({{ sums }}.positives, 0)
-        + {{ sums }}.negative_places / (2 * nullif({{ whole }}.positives, 0)) / nullif({{ sums }}.row_count - {{ sums }}.positives, 0)
-        - {{ whole }}.auc,
-        0
-    ), 1)
+    {%- set linear -%}
+    {{ sums }}.positive_places / (2 * nullif({{ whole }}.negatives, 0)) / nullif({{ sums }}.positives, 0)
+    + {{ sums }}.negative_places / (2 * nullif({{ whole }}.positives, 0)) / nullif({{ sums }}.row_count - {{ sums }}.positives, 0)
+    - {{ whole }}.auc
+    {%- endset -%}
+    {{ eiderdown.on_logit_scale(linear, whole ~ '.auc') }}
+{%- endmacro %}
+
+
+{# A value in 0 … 1 as far from `center` as a linear expansion around it says, measured on the scale of its logit. #}
+{% macro on_logit_scale(linear, center) -%}
+    if(
+        {{ center }} > 0 and {{ center }} < 1,
+        1 / (1 + (1 / {{ center }} - 1) * exp(-(({{ linear }}) - {{ center }}) / {{ center }} / (1 - {{ center }}))),
+        {{ linear }}
+    )
 {%- endmacro %}

@@ -1,6 +1,7 @@
 {#
-    What each threshold gives: rows (by…, threshold, row_count, true_positives, false_positives, true_negatives, false_negatives,
-    precision, recall, false_positive_rate, f1, accuracy, predicted_share, lift), at no more than `points` quantiles of the scores.
+    What each threshold gives: rows (by…, threshold, row_count, true_positives, false_positives, true_negatives,
+    false_negatives, precision, recall, false_positive_rate, f1, accuracy, predicted_share, lift), at no more than `points`
+    quantiles of the scores.
 
     A score that reaches the threshold is predicted positive. recall by false_positive_rate is the ROC curve, and precision by
     recall the precision-recall curve (sklearn.metrics.roc_curve, precision_recall_curve) at these thresholds. lift is precision

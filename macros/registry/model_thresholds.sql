@@ -15,7 +15,8 @@
 {%- set relations = eiderdown.scores_by_task(scores).get('binary') -%}
 {%- if relations -%}
 {{ eiderdown.threshold_table(
-    '(' ~ eiderdown.unmeasured_scores(relations) ~ ')', 'target', 'score', "if(slice = 'all', 101, 21)", eiderdown.measured_groups()
+    '(' ~ eiderdown.unmeasured_scores(relations) ~ ')', 'target', 'score', "if(slice = 'all', 101, 21)",
+    eiderdown.measured_groups()
 ) }}
 {%- else -%}
 {{ eiderdown.no_rows('model_thresholds') }}

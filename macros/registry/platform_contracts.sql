@@ -246,6 +246,26 @@ promotion_checks:
     is_passed: boolean not null
     text: varchar not null
 
+feature_importance:
+  primary_key: [model, version, feature, method]
+  columns:
+    model: varchar not null
+    version: integer not null
+    feature: varchar not null
+    method: varchar not null check (method in ('contribution', 'permutation'))
+    value: double not null
+
+partial_dependence:
+  primary_key: [model, version, feature, class, place]
+  columns:
+    model: varchar not null
+    version: integer not null
+    feature: varchar not null
+    class: varchar not null
+    place: integer not null
+    value: varchar
+    mean_score: double not null
+
 model_aliases:
   primary_key: [model, alias, since]
   columns:
@@ -287,6 +307,15 @@ predictions:
     label: boolean not null
     status: varchar not null check (status in ('ok', 'incomplete'))
     missing: varchar[] not null
+
+contributions:
+  primary_key: [model, row_id, feature]
+  columns:
+    model: varchar not null
+    version: integer not null
+    row_id: varchar not null
+    feature: varchar not null
+    contribution: double not null
 
 predictions_multiclass:
   primary_key: [model, row_id]
@@ -363,7 +392,7 @@ prediction_log:
 {% macro platform_contract(node) %}
     {%- set meta = node.config.meta or {} -%}
     {%- set contracts = eiderdown.platform_contracts() -%}
-    {%- set table = 'model_versions' if 'model' in meta else node.alias -%}
+    {%- set table = 'model_versions' if 'model' in meta else 'contributions' if 'contributions' in meta else node.alias -%}
     {%- for kind in ['scores', 'predictions'] if kind in meta -%}
         {#- A task whose rows differ has a contract of its own. #}
         {%- set of_task = kind ~ '_' ~ eiderdown.task_of(meta[kind].model) -%}

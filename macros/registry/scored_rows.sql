@@ -1,19 +1,9 @@
-{# The relations of scores by the task of their model: {task: [relation, …]}; config.meta.scores.model names the model. #}
+{# The relations of scores by the task of their model: {task: [relation, …]}. #}
 {% macro scores_by_task(scores) %}
     {%- set tasks = {} -%}
     {%- for relation in scores -%}
-        {%- set name = eiderdown.node_of(relation).config.meta.scores.model -%}
-        {%- set found = [] -%}
-        {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.alias == name -%}
-            {%- do found.append(node.config.meta.model) if 'model' in (node.config.meta or {}) -%}
-        {%- endfor -%}
-        {%- if not found -%}
-            {{ exceptions.raise_compiler_error(
-                relation ~ ": meta.scores.model names '" ~ name ~ "', which is no model of the project; write the name of a "
-                ~ "model with config.meta.model"
-            ) }}
-        {%- endif -%}
-        {%- do tasks.setdefault(found[0].task, []).append(relation) -%}
+        {%- set task = eiderdown.task_of(eiderdown.node_of(relation).config.meta.scores.model) -%}
+        {%- do tasks.setdefault(task, []).append(relation) -%}
     {%- endfor -%}
     {{ return(tasks) }}
 {% endmacro %}

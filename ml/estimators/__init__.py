@@ -2,5 +2,7 @@
 
 from ml.estimators.base import Estimator
 from ml.estimators.lightgbm import LightGBM
+from ml.estimators.linear import Linear
+from ml.estimators.torch_mlp import TorchMLP
 
-ESTIMATORS: dict[str, type[Estimator]] = {LightGBM.name: LightGBM}
+ESTIMATORS: dict[str, type[Estimator]] = {estimator.name: estimator for estimator in (LightGBM, Linear, TorchMLP)}

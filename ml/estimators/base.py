@@ -50,7 +50,8 @@ class Estimator(ABC):
     `name` is what a model's YAML says; `artifact_format` the file's format and `suffix` the end of its name; `tasks` what
     it can learn; `requires` the packages that training imports beyond the platform's own, and `extra` the extra of this
     distribution that brings them; `search_space` what tuning tries unless the YAML says otherwise: a parameter to
-    {low, high, log} or {choices}; `tolerance` how far a score may lie from the recorded one on another processor.
+    {low, high, log} or {choices}; `code` the modules beside its own whose change trains anew; `tolerance` how far a score may
+    lie from the recorded one on another processor.
     """
 
     name: ClassVar[str]
@@ -60,6 +61,7 @@ class Estimator(ABC):
     requires: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
     search_space: ClassVar[dict[str, dict[str, Any]]] = {}
+    code: ClassVar[tuple[str, ...]] = ()
     tolerance: ClassVar[float] = 0.0
 
     @classmethod

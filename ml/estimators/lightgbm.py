@@ -1,6 +1,7 @@
 """Gradient-boosted trees by LightGBM (Ke et al. 2017), kept in its text format."""
 
 import difflib
+import functools
 import os
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ from ml.errors import DeclarationError
 from ml.estimators.base import Estimator, Report, Trained, TrainingData, report_to_nobody
 from ml.estimators.lightgbm_library import Booster, parameter_names
 from ml.estimators.lightgbm_text import check_text
+from ml.estimators.trees import Trees
 from ml.signature import Feature
 
 DEFAULTS: dict[str, Any] = {
@@ -26,7 +28,7 @@ OBJECTIVES = {
 }
 METRICS = {"binary": "auc", "multiclass": "multi_logloss", "regression": "l2"}
 _OWN = ("num_boost_round", "early_stopping_rounds")
-_FIXED = ("seed", "deterministic", "force_row_wise", "verbosity", "num_threads", "num_class")
+_FIXED = ("seed", "deterministic", "force_row_wise", "verbosity", "num_threads", "num_class", "linear_tree")
 
 
 class LightGBM(Estimator):
@@ -104,17 +106,22 @@ class LightGBM(Estimator):
         return Trained(booster.model_to_string(num_iteration=booster.best_iteration).encode(), used, curve)
 
     def __init__(self, artifact: bytes, features: list[Feature], outputs: int) -> None:
-        check_text(artifact, len(features), outputs)
-        self._booster = Booster(artifact, len(features), outputs)
+        self._trees = Trees(check_text(artifact, len(features), outputs), len(features), outputs)
+        self._text, self._shape = artifact, (len(features), outputs)
 
     def predict(self, matrix: np.ndarray) -> np.ndarray:
         """As the base class says."""
-        return self._booster.predict(matrix)
+        return self._trees.predict(matrix)
 
     def raw_score(self, matrix: np.ndarray) -> np.ndarray:
         """As the base class says."""
-        return self._booster.raw_score(matrix)
+        return self._trees.raw_score(matrix)
 
     def contributions(self, matrix: np.ndarray) -> np.ndarray:
         """As the base class says, by LightGBM's own TreeSHAP (Lundberg et al. 2018)."""
         return self._booster.contributions(matrix)
+
+    @functools.cached_property
+    def _booster(self) -> Booster:
+        # Only explanations need LightGBM itself, so that no other process loads a text with it.
+        return Booster(self._text, *self._shape)

@@ -1,7 +1,7 @@
-"""The predict side of LightGBM's shared library, by its C interface (`include/LightGBM/c_api.h`).
+"""What LightGBM's shared library knows beyond scores, by its C interface (`include/LightGBM/c_api.h`).
 
 The Python package loads the same library, but takes up to a second to import, with scipy, pandas and scikit-learn: a
-server, a canary and a run that trains nothing need none of that. The scores are the same bits.
+server and a run that trains nothing need none of that.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ import numpy as np
 from ml.errors import ArtifactError
 
 _DOUBLE, _ROW_MAJOR, _ALL_TREES = 1, 1, -1
-_NORMAL, _RAW_SCORE, _CONTRIBUTIONS = 0, 1, 3
+_CONTRIBUTIONS = 3
 _ONE_THREAD = b"num_threads=1"
 _SUFFIXES = {"darwin": "lib/lib_lightgbm.dylib", "win32": "bin/lib_lightgbm.dll"}
 
@@ -60,23 +60,9 @@ class Booster:
         self._handle = ctypes.c_void_p()
         _call("LGBM_BoosterLoadModelFromString", model, ctypes.byref(ctypes.c_int()), ctypes.byref(self._handle))
 
-    def predict(self, matrix: np.ndarray) -> np.ndarray:
-        """Scores, float64, of a matrix of shape (rows, features): shape (rows,), or (rows, outputs) for several outputs."""
-        return self._of_outputs(self._predict(matrix, _NORMAL, self._outputs))
-
-    def raw_score(self, matrix: np.ndarray) -> np.ndarray:
-        """`predict` before the link function."""
-        return self._of_outputs(self._predict(matrix, _RAW_SCORE, self._outputs))
-
     def contributions(self, matrix: np.ndarray) -> np.ndarray:
         """What each feature, and last the base value, adds to the raw score: (rows, features + 1), or with outputs between."""
-        found = self._predict(matrix, _CONTRIBUTIONS, self._outputs * (self._features + 1))
-        return found if self._outputs == 1 else found.reshape(len(matrix), self._outputs, self._features + 1)
-
-    def _of_outputs(self, scores: np.ndarray) -> np.ndarray:
-        return scores[:, 0] if self._outputs == 1 else scores
-
-    def _predict(self, matrix: np.ndarray, kind: int, width: int) -> np.ndarray:
+        width = self._outputs * (self._features + 1)
         matrix = np.ascontiguousarray(matrix, dtype=np.float64)
         found = np.empty((matrix.shape[0], width), dtype=np.float64)
         _call(
@@ -87,14 +73,14 @@ class Booster:
             ctypes.c_int32(matrix.shape[0]),
             ctypes.c_int32(matrix.shape[1]),
             ctypes.c_int(_ROW_MAJOR),
-            ctypes.c_int(kind),
+            ctypes.c_int(_CONTRIBUTIONS),
             ctypes.c_int(0),
             ctypes.c_int(_ALL_TREES),
             _ONE_THREAD,
             ctypes.byref(ctypes.c_int64()),
             found.ctypes.data_as(ctypes.c_void_p),
         )
-        return found
+        return found if self._outputs == 1 else found.reshape(len(matrix), self._outputs, self._features + 1)
 
     def __del__(self) -> None:
         if self._handle:

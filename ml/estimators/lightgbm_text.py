@@ -1,8 +1,10 @@
-"""LightGBM's text format, checked before LightGBM reads it: its parser trusts what it reads, and can end the process.
+"""LightGBM's text format, read and checked: LightGBM's own parser trusts what it reads, and can end the process.
 
-What is checked is what the parser and the walk through a tree rely on: sizes, lengths of arrays, indices in range, and
+What is checked is what that parser and the walk through a tree rely on: sizes, lengths of arrays, indices in range, and
 that each tree is one. The format is that of `Tree::ToString` and `GBDT::SaveModelToString` in LightGBM 4, version v4.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,12 +20,40 @@ _PER_NODE = (
 _REMEDY = "The file was altered; restore it, or train and publish again."
 
 
+@dataclass(frozen=True)
+class Tree:
+    """A tree, in arrays over its inner nodes, but for `leaf_value`. A child below zero is leaf -1 - child.
+
+    Of a node of categories, the threshold is the place of its set: `sets[boundaries[place] : boundaries[place + 1]]` are
+    32-bit words, with a bit for each category that goes left.
+    """
+
+    leaf_value: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray
+    decision: np.ndarray
+    """Bit 0: of categories; bit 1: missing goes left; from bit 2 on what is missing: 0 nothing, 1 zero and NaN, 2 NaN."""
+    left: np.ndarray
+    right: np.ndarray
+    boundaries: np.ndarray
+    sets: np.ndarray
+
+
+@dataclass(frozen=True)
+class TreeModel:
+    """A model: tree i adds to output i % outputs; `objective` is its name and its settings, such as `binary sigmoid:1`."""
+
+    trees: list[Tree]
+    objective: str
+    is_averaged: bool
+
+
 class _Wrong(ValueError):
     pass
 
 
-def check_text(artifact: bytes, feature_count: int, outputs: int) -> None:
-    """Raise ArtifactError, with the tree and the field, where a model is not one that LightGBM can safely read.
+def check_text(artifact: bytes, feature_count: int, outputs: int) -> TreeModel:
+    """Read a model. Raises ArtifactError, with the tree and the field, where LightGBM could not safely read it.
 
     feature_count: the columns of the matrices that the model is to score; outputs: its classes, or 1.
     """
@@ -39,10 +69,10 @@ def check_text(artifact: bytes, feature_count: int, outputs: int) -> None:
         for name in ("feature_names", "feature_infos"):
             if len(header[name].split(" ")) != feature_count or int(header["max_feature_idx"]) != feature_count - 1:
                 raise _Wrong(f"{name}: not {feature_count} as the signature has them")
-        start = 0
+        start, trees = 0, []
         for number, size in enumerate(map(int, header["tree_sizes"].split(" "))):
             try:
-                _check_tree(rest[start : start + size], number, feature_count)
+                trees.append(_tree(rest[start : start + size], number, feature_count))
             except (ValueError, KeyError, OverflowError) as error:
                 raise _Wrong(f"tree {number}: {error if isinstance(error, _Wrong) else 'malformed'}") from error
             start += size
@@ -50,6 +80,9 @@ def check_text(artifact: bytes, feature_count: int, outputs: int) -> None:
             raise _Wrong("tree_sizes: do not add up to the trees")
         if "\nend of parameters\n" not in rest[start:]:
             raise _Wrong("the file ends early")
+        if len(trees) % outputs:
+            raise _Wrong(f"tree_sizes: {len(trees)} trees, which {outputs} outputs do not divide")
+        return TreeModel(trees, header["objective"], "average_output" in header)
     except (ValueError, KeyError, IndexError) as error:
         said = error if isinstance(error, _Wrong) else "malformed"
         raise ArtifactError(f"not a LightGBM model that can be read, {said}. {_REMEDY}") from error
@@ -64,7 +97,7 @@ def _fields(lines: list[str]) -> dict[str, str]:
     return fields
 
 
-def _check_tree(text: str, number: int, feature_count: int) -> None:
+def _tree(text: str, number: int, feature_count: int) -> Tree:
     if not text.endswith("\n\n\n") or not text.startswith(f"Tree={number}\n"):
         raise _Wrong("tree_sizes: not the size of the tree")
     fields = _fields(text[:-3].split("\n"))
@@ -74,30 +107,42 @@ def _check_tree(text: str, number: int, feature_count: int) -> None:
     numbers = {name: _numbers(fields, name, leaves) for name in _PER_LEAF if leaves > 1 or name == "leaf_value"}
     if not np.isfinite(numbers["leaf_value"]).all() or not np.isfinite(float(fields["shrinkage"])):
         raise _Wrong("leaf_value or shrinkage: not finite")
-    if leaves == 1:
-        return
-    numbers |= {name: _numbers(fields, name, leaves - 1) for name in _PER_NODE}
+    numbers |= {name: _numbers(fields, name, leaves - 1) if leaves > 1 else np.empty(0) for name in _PER_NODE}
     _refuse_outside(numbers, "split_feature", 0, feature_count - 1)
-    _refuse_outside(numbers, "decision_type", 0, 15)
+    _refuse_outside(numbers, "decision_type", 0, 11)
     _check_children(np.concatenate([numbers["left_child"], numbers["right_child"]]), leaves)
-    is_categorical = numbers["decision_type"].astype(int) % 2 == 1
     if np.isnan(numbers["threshold"]).any():
         raise _Wrong("threshold: not a number")
-    places = numbers["threshold"][is_categorical]
+    places = numbers["threshold"][numbers["decision_type"] % 2 == 1]
     if (places != np.floor(places)).any() or ((places < 0) | (places >= categorical)).any():
         raise _Wrong("threshold: of a category, and out of range")
-    if categorical:
-        bounds = _numbers(fields, "cat_boundaries", categorical + 1)
+    numbers |= {"cat_boundaries": np.zeros(1), "cat_threshold": np.empty(0)}
+    if categorical and leaves > 1:
+        bounds = numbers["cat_boundaries"] = _numbers(fields, "cat_boundaries", categorical + 1)
         if bounds[0] != 0 or (np.diff(bounds) <= 0).any():
             raise _Wrong("cat_boundaries: do not rise from 0")
         numbers["cat_threshold"] = _numbers(fields, "cat_threshold", int(bounds[-1]))
+        _refuse_outside(numbers, "cat_boundaries", 0, 2**26 - 1)
         _refuse_outside(numbers, "cat_threshold", 0, 2**32 - 1)
+    return Tree(
+        leaf_value=numbers["leaf_value"],
+        feature=numbers["split_feature"].astype(np.int64),
+        threshold=numbers["threshold"],
+        decision=numbers["decision_type"].astype(np.int64),
+        left=numbers["left_child"].astype(np.int64),
+        right=numbers["right_child"].astype(np.int64),
+        boundaries=numbers["cat_boundaries"].astype(np.int64),
+        sets=numbers["cat_threshold"].astype(np.uint32),
+    )
 
 
 def _numbers(fields: dict[str, str], name: str, count: int) -> np.ndarray:
     texts = fields[name].split(" ")
     if len(texts) != count:
         raise _Wrong(f"{name}: {len(texts)} values in the place of {count}")
+    # Python reads `1_0` as 10, which LightGBM does not.
+    if "_" in fields[name]:
+        raise _Wrong(f"{name}: malformed")
     return np.array([float(text) for text in texts])
 
 
@@ -109,7 +154,7 @@ def _refuse_outside(numbers: dict[str, np.ndarray], name: str, least: int, most:
 
 def _check_children(children: np.ndarray, leaves: int) -> None:
     """Each node but the root, and each leaf (-1, -2, …), is the child of one node, and of one made before it."""
-    if sorted(children.tolist()) != [*range(-leaves, 0), *range(1, leaves - 1)]:
+    if leaves > 1 and sorted(children.tolist()) != [*range(-leaves, 0), *range(1, leaves - 1)]:
         raise _Wrong("left_child, right_child: not a tree")
     parents = np.tile(np.arange(leaves - 1), 2)
     if (children[children >= 0] <= parents[children >= 0]).any():

@@ -10,4 +10,7 @@ def model(dbt, session):
     dbt.ref("promotion_checks")
     dbt.ref("feature_lineage")
     dbt.ref("feature_usage")
+    dbt.ref("training_decisions")
+    dbt.ref("feature_importance")
+    dbt.ref("partial_dependence")
     return publish(session, clock, feature_views, versions, aliases)

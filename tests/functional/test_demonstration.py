@@ -79,6 +79,8 @@ def test_metrics_are_those_of_scikit_learn(built: Project, where: str) -> None:
         predicted = [value >= limit for value, limit in zip(score, threshold, strict=True)]
         expected = {
             "auc": metrics.roc_auc_score(target, score),
+            "average_precision": metrics.average_precision_score(target, score),
+            "accuracy": metrics.accuracy_score(target, predicted),
             "log_loss": metrics.log_loss(target, score),
             "brier": metrics.brier_score_loss(target, score),
             "precision": metrics.precision_score(target, predicted),

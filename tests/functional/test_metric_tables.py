@@ -60,26 +60,11 @@ def _write(folder: Path) -> None:
     relations = ", ".join(f"ref('{model}_scores')" for model, *_ in TASKS.values())
     models = []
     for task, (model, target, score) in TASKS.items():
-        types = {
-            "model": "varchar",
-            "version": "integer",
-            "dataset_version": "integer",
-            "row_id": "varchar",
-            "split": "varchar",
-            "slices": "map(varchar, varchar)",
-            "target": target,
-            "score": score,
-            "baseline": score,
-            "threshold": "double",
-        }
-        keys = {"type": "primary_key", "columns": ["model", "version", "dataset_version", "row_id"]}
         models += [
             {"name": model, "config": {"meta": {"model": {"task": task}}}},
             {
                 "name": f"{model}_scores",
                 "config": {"materialized": "registered", "meta": {"scores": {"model": model}}},
-                "columns": [{"name": name, "data_type": type_} for name, type_ in types.items()],
-                "constraints": [keys],
             },
         ]
         (folder / "models" / f"{model}.sql").write_text("select 1 as nothing\n")
@@ -128,9 +113,7 @@ def test_each_task_has_the_metrics_of_scikit_learn(scored: Project) -> None:
     }
     late = scored.query(f"select target, score, 0.4 from late_scores where {SCORED}")
     delay = scored.query(f"select target, score from delay_scores where {SCORED}")
-    kind = scored.query(
-        f"select target, [score['x'], score['y'], score['z']] from kind_scores where {SCORED}"
-    )
+    kind = scored.query(f"select target, [score['x'], score['y'], score['z']] from kind_scores where {SCORED}")
     target, score, baseline = zip(*late, strict=True)
     assert found["late", "auc"] == pytest.approx((metrics.roc_auc_score(target, score), 0.5), abs=1e-12)
     assert found["late", "log_loss"] == pytest.approx(

@@ -16,7 +16,9 @@ from ml.scorer import Scorer
 from ml.signature import Feature, Signature
 
 FEATURES = [Feature("x", "DOUBLE"), Feature("color", "VARCHAR", ["blue", "red"])]
-SIGNATURE = Signature(at="at", request=[], views=[], expressions=[], features=FEATURES, threshold=0.5)
+SIGNATURE = Signature(
+    at="at", request=[], views=[], expressions=[], features=FEATURES, task="binary", classes=[], threshold=0.5
+)
 
 
 class Trained:
@@ -24,8 +26,8 @@ class Trained:
         random = np.random.default_rng(1)
         matrix = np.column_stack([random.normal(size=400), random.integers(0, 2, 400)])
         target = (matrix[:, 0] + matrix[:, 1] > 0.5).astype(float)
-        data = TrainingData(FEATURES, (matrix, target), (matrix, target))
-        self.content, _ = LightGBM.train(data, {"num_boost_round": 5, "min_data_in_leaf": 5}, 1)
+        data = TrainingData("binary", 1, FEATURES, (matrix, target), (matrix, target))
+        self.content = LightGBM.train(data, {"num_boost_round": 5, "min_data_in_leaf": 5}, 1).artifact
         self.path = folder / "model.txt"
         self.write(self.content)
         table = pa.table({"x": [0.1, None, -3.0], "color": ["red", "green", None]})
@@ -88,7 +90,7 @@ def test_an_altered_file_is_not_parsed(trained: Trained) -> None:
 
 def test_another_score_is_refused(trained: Trained) -> None:
     canary = json.loads(trained.canary)
-    canary["scores"][0] = (float.fromhex(canary["scores"][0]) + 1e-12).hex()
+    canary["scores"][0] = [(float.fromhex(canary["scores"][0][0]) + 1e-12).hex()]
     with pytest.raises(ArtifactError, match="row 0 scores"):
         trained.check(canary=json.dumps(canary))
 

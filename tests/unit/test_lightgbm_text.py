@@ -1,35 +1,56 @@
-"""What passes the check of LightGBM's text can be loaded and scored: edited models, in a child that must not die."""
+"""What passes the check of LightGBM's text can be scored and explained: edited models, in a child that must not die."""
 
+import hashlib
 import random
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 
 import lightgbm
 import numpy as np
 import pytest
 
 from ml.errors import ArtifactError
-from ml.estimators.lightgbm_library import Booster
+from ml.estimators.lightgbm import LightGBM
 from ml.estimators.lightgbm_text import check_text
+from ml.signature import Feature
 
 FEATURES = 4
-EDITS = 2000
 
+# Reads rows, then models: the SHA-256 that was recorded, or none, and the text. Says of each what became of it.
 CHILD = """
 import sys
+import tempfile
+from pathlib import Path
 import numpy as np
 from ml.errors import ArtifactError
-from ml.estimators.lightgbm_library import Booster
+from ml.estimators.lightgbm import LightGBM
+from ml.files import read_checked
+from ml.signature import Feature
 matrix = np.frombuffer(bytes.fromhex(sys.stdin.readline())).reshape(-1, 4)
+features = [Feature(name, "DOUBLE") for name in "abcd"]
+file = Path(tempfile.mkdtemp()) / "model.txt"
 for line in sys.stdin:
+    sha256, text = line.rstrip("\\n").split(" ")
+    file.write_bytes(bytes.fromhex(text))
     try:
-        Booster(bytes.fromhex(line)).predict(matrix)
-    except ArtifactError:
-        pass
+        model = LightGBM(read_checked(file, sha256) if sha256 else bytes.fromhex(text), features, 1)
+        model.contributions(matrix)
+        print("scores", model.predict(matrix).tobytes().hex())
+    except ArtifactError as error:
+        print("refused", str(error).replace(chr(10), " "))
 print("alive")
 """
+
+
+def _in_child(models: list[bytes], sha256: str = "") -> list[str]:
+    """What became of each model: `scores …` or `refused …`."""
+    lines = "\n".join([_matrix(50).tobytes().hex(), *(f"{sha256} {model.hex()}" for model in models)])
+    child = subprocess.run([sys.executable, "-c", CHILD], input=lines, capture_output=True, text=True, check=False)
+    *found, last = child.stdout.splitlines() or [""]
+    assert last == "alive", (child.returncode, child.stderr)
+    assert len(found) == len(models)
+    return found
 
 
 def _matrix(rows: int) -> np.ndarray:
@@ -49,17 +70,18 @@ def model() -> bytes:
     return lightgbm.train(parameters, data, 6).model_to_string().encode()
 
 
-def test_the_library_gives_the_scores_of_the_package(model: bytes) -> None:
-    matrix = _matrix(500)
-    check_text(model, FEATURES)
-    expected = lightgbm.Booster(model_str=model.decode()).predict(matrix, num_threads=1)
-    assert Booster(model).predict(matrix).tolist() == expected.tolist()
+def test_contributions_add_up_to_the_raw_score(model: bytes) -> None:
+    matrix, features = _matrix(500), [Feature(name, "DOUBLE") for name in "abcd"]
+    loaded = LightGBM(model, features, 1)
+    expected = lightgbm.Booster(model_str=model.decode()).predict(matrix, num_threads=1, pred_contrib=True)
+    assert loaded.contributions(matrix).tolist() == expected.tolist()
+    np.testing.assert_allclose(expected.sum(axis=1), loaded.raw_score(matrix), rtol=0, atol=1e-12)
 
 
 def test_a_tree_of_one_leaf_passes() -> None:
     data = lightgbm.Dataset(np.zeros((50, 2)), np.arange(50) % 2, params={"verbosity": -1})
     constant = lightgbm.train({"objective": "binary", "verbosity": -1}, data, 2).model_to_string().encode()
-    check_text(constant, 2)
+    check_text(constant, 2, 1)
 
 
 @pytest.mark.parametrize(
@@ -73,13 +95,17 @@ def test_a_tree_of_one_leaf_passes() -> None:
         (rb"max_feature_idx=3", b"max_feature_idx=2", "max_feature_idx|feature_names"),
         (rb"end of trees", b"end of threes", "tree_sizes: do not add up"),
         (rb"version=v4", b"version=v9", "version v4"),
+        (rb"num_class=1", b"num_class=2", "num_class: not 1"),
+        (rb"(?m)^(leaf_value=-?\d\.\d)\d(\d)", rb"\1_\2", "tree 0: leaf_value: malformed"),
+        (rb"(?m)^threshold=\S+", b"threshold=nan", "tree 0: tree_sizes|threshold: not a number"),
+        (rb"objective=binary sigmoid:1", b"objective=binary sigmoid:x", "objective"),
     ],
 )
 def test_what_is_wrong_is_named(model: bytes, pattern: bytes, replacement: bytes, said: str) -> None:
     edited = re.sub(pattern, replacement, model, count=1)
     assert edited != model
     with pytest.raises(ArtifactError, match=said):
-        check_text(edited, FEATURES)
+        LightGBM(edited, [Feature(name, "DOUBLE") for name in "abcd"], 1)
 
 
 def _flip(model: bytes, chance: random.Random) -> bytes:
@@ -107,18 +133,29 @@ def _swapped_lines(model: bytes, chance: random.Random) -> bytes:
     return b"\n".join(lines)
 
 
-def test_nothing_that_passes_ends_the_process(model: bytes) -> None:
-    chance = random.Random(5)
-    edits: list[Callable[[bytes, random.Random], bytes]] = [_flip, _other_number, _truncated, _swapped_lines]
-    passed = []
-    for number in range(EDITS):
-        edited = edits[number % len(edits)](model, chance)
-        try:
-            check_text(edited, FEATURES)
-        except ArtifactError:
-            continue
-        passed.append(edited)
-    assert 100 < len(passed) < EDITS
-    lines = "\n".join([_matrix(50).tobytes().hex(), *(edited.hex() for edited in passed)])
-    child = subprocess.run([sys.executable, "-c", CHILD], input=lines, capture_output=True, text=True, check=False)
-    assert child.stdout == "alive\n", (child.returncode, child.stderr)
+EDITS = (_flip, _other_number, _truncated, _swapped_lines)
+
+
+def _edited(model: bytes, count: int, seed: int) -> list[bytes]:
+    """So many different models, none of which is the model."""
+    chance, found = random.Random(seed), dict[bytes, None]()
+    while len(found) < count:
+        edited = EDITS[len(found) % len(EDITS)](model, chance)
+        if edited != model:
+            found[edited] = None
+    return list(found)
+
+
+def test_an_edited_file_is_refused(model: bytes) -> None:
+    found = _in_child([model, *_edited(model, 50, 1)], hashlib.sha256(model).hexdigest())
+    expected = lightgbm.Booster(model_str=model.decode()).predict(_matrix(50), num_threads=1)
+    assert found[0] == f"scores {expected.tobytes().hex()}"
+    assert all(said.startswith("refused") and "SHA-256" in said for said in found[1:])
+
+
+def test_nothing_that_passes_the_check_of_the_text_ends_the_process(model: bytes) -> None:
+    found = _in_child(_edited(model, 2000, 5))
+    refused = [said for said in found if said.startswith("refused")]
+    assert 800 < len(refused) < 1900
+    # A few differ where only LightGBM itself looks, which explains.
+    assert [said for said in refused if "restore it, or train" not in said and "refused LightGBM: " not in said] == []

@@ -1,15 +1,13 @@
 """A declaration's mistakes: the field, what is wrong, and the remedy."""
 
-import datetime as dt
+import json
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pytest
 
+from ml.declarations import problems
 from ml.errors import DeclarationError
 from ml.spec import ModelSpec
-from ml.split import split_by_time
 
 GOOD: dict[str, Any] = {"task": "binary", "dataset": "orders", "target": "is_late", "estimator": "lightgbm"}
 
@@ -18,9 +16,35 @@ GOOD: dict[str, Any] = {"task": "binary", "dataset": "orders", "target": "is_lat
     ("change", "message"),
     [
         ({"estimatr": "x"}, "unknown field 'estimatr'. Did you mean 'estimator'"),
-        ({"estimator": "lightgmb"}, "estimator is 'lightgmb'; it must be one of lightgbm. Did you mean 'lightgbm'"),
+        ({"estimator": "lightgmb"}, "estimator is 'lightgmb'; it must be one of lightgbm"),
         ({"task": "ranking"}, "task is 'ranking'"),
         ({"threshold": "best"}, "threshold is 'best'; it must be one of max_f1"),
+        ({"threshold": 2}, "threshold is '2'; it must be a number of at least 0 and of at most 1, a probability"),
+        ({"task": "regression", "threshold": 0.5}, "threshold is for a binary task; remove it"),
+        ({"seed": "one"}, "seed is 'one'; it must be a whole number"),
+        ({"slices": "origin"}, "slices must be a list of columns"),
+        ({"features": {"without": ["a"]}}, "features has the unknown field 'without'"),
+        ({"features": "some"}, "features must be a list of columns"),
+        ({"baseline": "linear"}, "baseline is 'linear'; it must be true or false"),
+        ({"parameters": ["num_leaves"]}, "parameters must be a mapping"),
+        (
+            {"parameters": {"num_leafs": 3}},
+            "parameters.num_leafs: lightgbm has no such parameter. Did you mean 'num_leaf'",
+        ),
+        ({"parameters": {"seed": 3}}, "parameters.seed of lightgbm is set by the platform; remove it"),
+        ({"parameters": {"objective": "quantile"}}, "parameters.objective is 'quantile'; of a binary task"),
+        ({"split": {"by": "group"}}, "'column' names the column of a split by group"),
+        ({"split": {"column": "a"}}, "'column' names the column of a split by group"),
+        ({"split": {"shares": [0.5, 0.5]}}, "split.shares must be three positive numbers that add up to 1"),
+        ({"split": {"shares": [0.8, 0.2, 0.0]}}, "split.shares must be three positive numbers"),
+        ({"split": {"by": "random", "test_from": "2024-01-01"}}, "are of a split by time"),
+        ({"task": "regression", "promote": {"metric": "auc"}}, "promote.metric is 'auc'; it must be one of rmse"),
+        ({"promote": {"confidence": 0.9}}, "promote.confidence is '0.9'; it must be one of 0.95"),
+        ({"promote": {"max_slice_loss": -1}}, "promote.max_slice_loss is '-1'; it must be a number of at least 0"),
+        (
+            {"task": "multiclass", "promote": {"max_calibration_error": 0.1}},
+            "max_calibration_error is for a binary task",
+        ),
         ({"split": {"by": "moon"}}, "split.by is 'moon'"),
         ({"split": {"validation_from": "soon", "test_from": "2024-01-01"}}, "split.validation_from must be a time"),
         ({"split": {"test_from": "2024-01-01"}}, "needs both"),
@@ -31,7 +55,7 @@ GOOD: dict[str, Any] = {"task": "binary", "dataset": "orders", "target": "is_lat
             {"promote": {"split": "tset"}},
             "promote.split is 'tset'; it must be one of validation, test. Did you mean 'test'",
         ),
-        ({"promote": {"min_gain": "much"}}, "promote.min_gain must be a number"),
+        ({"promote": {"min_gain": "much"}}, "promote.min_gain is 'much'; it must be a number"),
     ],
 )
 def test_mistakes(change: dict[str, Any], message: str) -> None:
@@ -56,25 +80,42 @@ def test_features() -> None:
         ModelSpec.parse("late", {**GOOD, "features": ["aa"]}).select_features(columns, {"id"})
 
 
-def _times(count: int) -> pa.ChunkedArray:
-    start = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
-    moments = [start + dt.timedelta(days=day // 2) for day in range(count)]
-    return pa.chunked_array([pa.array(moments, pa.timestamp("us", tz="UTC"))])
+def _problems(change: dict[str, Any]) -> str:
+    columns = {
+        "id": "VARCHAR",
+        "at": "TIMESTAMP",
+        "x": "DOUBLE",
+        "when": "DATE",
+        "is_late": "BOOLEAN",
+        "minutes": "INTEGER",
+    }
+    datasets = {"orders": {"columns": columns, "not_features": ["id", "at", "is_late", "minutes"]}}
+    declared = {**GOOD, "features": {"exclude": ["when"]}, **change}
+    return problems(json.dumps({"models": {"late": declared}, "datasets": datasets}))
 
 
-def test_split_by_bounds_is_half_open() -> None:
-    split = {"validation_from": "2024-01-03T00:00:00Z", "test_from": "2024-01-04"}
-    splits = split_by_time(ModelSpec.parse("late", {**GOOD, "split": split}), _times(10))
-    assert splits.tolist() == [0, 0, 0, 0, 1, 1, 2, 2, 2, 2]
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({}, ""),
+        ({"target": "minutes", "task": "regression"}, ""),
+        (
+            {"dataset": "order"},
+            "dataset: there is no dataset 'order' in the project; its datasets are orders. Did you mean",
+        ),
+        ({"target": "is_lat"}, "target: 'is_lat' is no column of the dataset orders. Did you mean 'is_late'"),
+        ({"slices": ["y"]}, "slices: 'y' is no column"),
+        ({"split": {"by": "group", "column": "y"}}, "split.column: 'y' is no column"),
+        ({"features": ["x", "minutes"]}, "'minutes' is the row id, the time, the target or a label"),
+        ({"features": ["x", "when"]}, "'when' is DATE; a model takes numbers, booleans and text"),
+        ({"features": []}, "leaves no feature"),
+    ],
+)
+def test_problems_of_a_project(change: dict[str, Any], message: str) -> None:
+    found = _problems(change)
+    assert message in found if message else found == ""
 
 
-def test_split_by_shares_keeps_equal_times_together() -> None:
-    splits = split_by_time(ModelSpec.parse("late", GOOD), _times(200))
-    assert (splits[::2] == splits[1::2]).all()
-    assert np.bincount(splits).tolist() == [140, 30, 30]
-
-
-def test_an_empty_split_is_an_error() -> None:
-    split = {"validation_from": "2030-01-01", "test_from": "2031-01-01"}
-    with pytest.raises(DeclarationError, match="leaves no rows for validation"):
-        split_by_time(ModelSpec.parse("late", {**GOOD, "split": split}), _times(10))
+def test_a_label_is_no_feature() -> None:
+    columns = {"id": "VARCHAR", "x": "DOUBLE", "minutes": "INTEGER", "is_late": "BOOLEAN"}
+    assert ModelSpec.parse("late", GOOD).select_features(columns, {"id", "minutes"}) == ["x"]

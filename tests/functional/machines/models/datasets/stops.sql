@@ -4,7 +4,9 @@ with spine as (
         machine_id,
         'day' as shift,
         read_at - interval 6 hours as predicted_at,
-        stopped
+        stopped,
+        temperature as next_temperature,
+        case when stopped then 'stopped' when temperature > 72 then 'hot' else 'normal' end as next_state
     from {{ ref('readings') }}
 )
 

@@ -10,21 +10,9 @@
 {%- endmacro %}
 
 {% macro default__model_features(model, spine) -%}
-    {%- set versions, aliases = ref('model_versions'), ref('current_aliases') -%}
-    {%- if not execute or load_relation(versions) is none -%}
-        {{ return('select * from ' ~ spine) }}
-    {%- endif -%}
-    {%- set query -%}
-        select cast(signature as varchar)
-        from {{ versions }}
-        inner join {{ aliases }} using (model, version)
-        where model = {{ eiderdown.literal(model) }} and alias = 'champion'
-    {%- endset -%}
-    {%- set rows = run_query(query).rows -%}
-    {%- if not rows -%}
-        {{ exceptions.raise_compiler_error("model_features: '" ~ model ~ "' has no champion yet; train it first") }}
-    {%- endif -%}
-    {%- set signature = fromjson(rows[0][0]) -%}
+    {%- set champion = eiderdown.champion_of(model) -%}
+    {%- if not champion -%}{{ return('select * from ' ~ spine) }}{%- endif -%}
+    {%- set signature = champion.signature -%}
     {%- set declarations = [] -%}
     {%- for view in signature.views -%}
         {%- do declarations.append(eiderdown.declaration_of_version(view.view, view.version)) -%}
@@ -33,6 +21,29 @@
     eiderdown.point_in_time_join(spine, declarations, signature.at, true), signature.expressions
 )) }}
 {%- endmacro %}
+
+
+{#
+    A model's champion as it is when the calling model is built: {version, signature}. None where nothing is built yet, as in
+    dbt compile before the first run.
+#}
+{% macro champion_of(model_name) %}
+    {%- set versions, aliases = ref('model_versions'), ref('current_aliases') -%}
+    {%- if not execute or load_relation(versions) is none -%}{{ return(none) }}{%- endif -%}
+    {%- set query -%}
+        select version, cast(signature as varchar)
+        from {{ versions }}
+        inner join {{ aliases }} using (model, version)
+        where model = {{ eiderdown.literal(model_name) }} and alias = 'champion'
+    {%- endset -%}
+    {%- set rows = run_query(query).rows -%}
+    {%- if not rows -%}
+        {{ exceptions.raise_compiler_error(
+            model.name ~ ": the model '" ~ model_name ~ "' has no champion in registry.current_aliases; train it first"
+        ) }}
+    {%- endif -%}
+    {{ return({'version': rows[0][0] | int, 'signature': fromjson(rows[0][1])}) }}
+{% endmacro %}
 
 
 {# The declaration of a version of a feature view, by name. #}

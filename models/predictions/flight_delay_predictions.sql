@@ -1,0 +1,1 @@
+{{ eiderdown.batch_predictions(ref('flight_delay_upcoming')) }}
