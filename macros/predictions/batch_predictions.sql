@@ -9,7 +9,7 @@
 {%- endmacro %}
 
 {% macro default__batch_predictions(rows) -%}
-{%- set declared = model.config.meta.predictions -%}
+{%- set declared = (model.config.meta or {}).get('predictions', {}) -%}
 {%- set champion = eiderdown.champion_of(declared.model) -%}
 {%- if not champion -%}{{ return('select 1') }}{%- endif -%}
 {%- set signature = champion.signature -%}
@@ -57,7 +57,7 @@ from (
 {%- endmacro %}
 
 {% macro default__prediction_contributions(rows) -%}
-{%- set declared = model.config.meta.contributions -%}
+{%- set declared = (model.config.meta or {}).get('contributions', {}) -%}
 {%- set champion = eiderdown.champion_of(declared.model) -%}
 {%- if not champion -%}{{ return('select 1') }}{%- endif -%}
 {%- set name = eiderdown.literal(declared.model ~ '@' ~ champion.version) -%}

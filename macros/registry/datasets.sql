@@ -12,8 +12,8 @@
 {% macro default__datasets(datasets) -%}
 {{- config(post_hook=after_commit("{{ eiderdown.show_dataset_versions() }}")) -}}
 {#- Before the return below, so that dbt sees it. #}
--- depends_on: {{ ref('decisions') }}
-{% if not execute -%}{{ return('select 1') }}{%- endif -%}
+{%- do ref('decisions') -%}
+{%- if not execute -%}{{ return('select 1') }}{%- endif -%}
 {%- do eiderdown.refuse_left_out('dataset', datasets) -%}
 {%- set states = eiderdown.recorded_states(datasets) -%}
 with built as (

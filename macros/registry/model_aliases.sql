@@ -131,8 +131,8 @@ from promoted
 {% macro default__current_aliases() -%}
 {{ config(history=false, post_hook=after_commit("{{ eiderdown.show_model_versions() }}")) }}
 {#- What the hook reads. #}
--- depends_on: {{ ref('model_versions') }}
--- depends_on: {{ ref('decisions') }}
+{%- do ref('model_versions') %}
+{%- do ref('decisions') %}
 select
     model,
     alias,

@@ -2,17 +2,18 @@
     registry.model_calibration: mean score and mean target in ten quantile bins of the scores (calibration_table()), for each
     version, split and slice.
 
-    scores: what ref() returns for the project's scores, all of them. Of classes it is the probability of the likeliest, and
-    whether it came. What has been computed for a (model, version, dataset_version) is not computed again.
+    Of classes it is the probability of the likeliest, and whether it came. What has been computed for a (model, version,
+    dataset_version) is not computed again.
 #}
-{% macro model_calibration(scores) -%}
-    {{ return(adapter.dispatch('model_calibration', 'eiderdown')(scores)) }}
+{% macro model_calibration() -%}
+    {{ return(adapter.dispatch('model_calibration', 'eiderdown')()) }}
 {%- endmacro %}
 
-{% macro default__model_calibration(scores) -%}
+{% macro default__model_calibration() -%}
+{#- After the scores, which registry.model_metrics lists. #}
+{%- do ref('model_metrics') -%}
 {%- if not execute -%}{{ return('select 1') }}{%- endif -%}
-{%- do eiderdown.refuse_left_out('scores', scores) -%}
-{%- for task, relations in eiderdown.scores_by_task(scores).items() -%}
+{%- for task, relations in eiderdown.scores_by_task(eiderdown.project_scores()).items() -%}
 {%- set is_multiclass = task == 'multiclass' -%}
 {{ 'union all' if not loop.first }}
 select *

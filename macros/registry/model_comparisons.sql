@@ -2,18 +2,19 @@
     registry.model_comparisons: is the newest version better than another that was scored on the same rows, such as the
     champion? For each metric, split and slice the difference with its 95 % interval (metric_differences()).
 
-    scores: what ref() returns for the project's scores, all of them. `version` is the newest of a (model, dataset_version),
+    `version` is the newest of a (model, dataset_version),
     `champion` each other. difference: positive where `version` is better, also of losses and errors. Split and slice are
     those of `version`. What has been computed for a pair is not computed again.
 #}
-{% macro model_comparisons(scores) -%}
-    {{ return(adapter.dispatch('model_comparisons', 'eiderdown')(scores)) }}
+{% macro model_comparisons() -%}
+    {{ return(adapter.dispatch('model_comparisons', 'eiderdown')()) }}
 {%- endmacro %}
 
-{% macro default__model_comparisons(scores) -%}
+{% macro default__model_comparisons() -%}
+{#- After the scores, which registry.model_metrics lists. #}
+{%- do ref('model_metrics') -%}
 {%- if not execute -%}{{ return('select 1') }}{%- endif -%}
-{%- do eiderdown.refuse_left_out('scores', scores) -%}
-{%- for task, relations in eiderdown.scores_by_task(scores).items() %}
+{%- for task, relations in eiderdown.scores_by_task(eiderdown.project_scores()).items() %}
 {{ 'union all' if not loop.first }}
 select *
 from (

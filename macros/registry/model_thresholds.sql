@@ -2,17 +2,18 @@
     registry.model_thresholds: what each threshold gives (threshold_table()), for each version, split and slice of models with
     the task binary: at 101 quantiles of the scores, of a slice at 21.
 
-    scores: what ref() returns for the project's scores, all of them. What has been computed for a (model, version,
+    What has been computed for a (model, version,
     dataset_version) is not computed again.
 #}
-{% macro model_thresholds(scores) -%}
-    {{ return(adapter.dispatch('model_thresholds', 'eiderdown')(scores)) }}
+{% macro model_thresholds() -%}
+    {{ return(adapter.dispatch('model_thresholds', 'eiderdown')()) }}
 {%- endmacro %}
 
-{% macro default__model_thresholds(scores) -%}
+{% macro default__model_thresholds() -%}
+{#- After the scores, which registry.model_metrics lists. #}
+{%- do ref('model_metrics') -%}
 {%- if not execute -%}{{ return('select 1') }}{%- endif -%}
-{%- do eiderdown.refuse_left_out('scores', scores) -%}
-{%- set relations = eiderdown.scores_by_task(scores).get('binary') -%}
+{%- set relations = eiderdown.scores_by_task(eiderdown.project_scores()).get('binary') -%}
 {%- if relations -%}
 {{ eiderdown.threshold_table(
     '(' ~ eiderdown.unmeasured_scores(relations) ~ ')', 'target', 'score', "if(slice = 'all', 101, 21)",

@@ -1,3 +1,13 @@
+{# The relations of all scores of the project: of models with config.meta.scores. #}
+{% macro project_scores() %}
+    {%- set relations = [] -%}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model' and 'scores' in (node.config.meta or {}) -%}
+        {%- do relations.append(api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias)) -%}
+    {%- endfor -%}
+    {{ return(relations) }}
+{% endmacro %}
+
+
 {# The relations of scores by the task of their model: {task: [relation, …]}. #}
 {% macro scores_by_task(scores) %}
     {%- set tasks = {} -%}

@@ -11,7 +11,7 @@
 {% macro default__training_decisions() -%}
 {{ config(history=false) }}
 {#- After the training. #}
--- depends_on: {{ ref('model_versions') }}
+{%- do ref('model_versions') %}
 select model, decision, version, dataset, dataset_version, reason
 from read_json(
     {{ eiderdown.literal(eiderdown.home() ~ '/artifacts/training/*.json') }},

@@ -20,8 +20,8 @@ from ml.signature import Feature
 PARAMETERS: dict[str, Parameter] = {
     # Half of the squared weights times this is added to the sum of the rows' losses; scikit-learn's 1 / C, or alpha.
     "l2": Number(default=1.0, low=0, high=1e9),
-    # The fit ends where no slope of the mean loss is above this.
-    "tolerance": Number(default=1e-5, low=1e-12, high=1),
+    # The fit ends where no slope of the mean loss, by a weight in its unit, is above this.
+    "tolerance": Number(default=1e-4, low=1e-12, high=1),
     "max_iterations": Number(default=500, low=1, high=100_000, whole=True),
     # More rows than this are sampled; null takes all.
     "max_rows": Number(default=None, low=1, high=1e12, whole=True, optional=True),
@@ -63,15 +63,18 @@ class Linear(Estimator):
         shape = (data.outputs, train.columns + 1)
         penalty = used["l2"] / len(matrix)
 
+        # Each weight in the unit in which the loss bends alike: rare categories would take the most steps otherwise.
+        unit = np.append(1 / np.sqrt(train.mean_square() + penalty + 1e-9), 1.0)
+
         def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
-            weights = flat.reshape(shape)
+            weights = flat.reshape(shape) * unit
             loss, slopes = loss_of_scores(data.task, train.scores(weights), (target - middle) / scale)
             gradient = train.gradient(slopes)
             gradient[:, :-1] += penalty * weights[:, :-1]
-            return loss + penalty / 2 * float((weights[:, :-1] ** 2).sum()), gradient.ravel()
+            return loss + penalty / 2 * float((weights[:, :-1] ** 2).sum()), (gradient * unit).ravel()
 
         def watch(intermediate_result: Any) -> None:
-            scores = held_out.scores(intermediate_result.x.reshape(shape))
+            scores = held_out.scores(intermediate_result.x.reshape(shape) * unit)
             loss, _ = loss_of_scores(data.task, scores, (validation_target - middle) / scale)
             curve["train loss"].append(float(intermediate_result.fun))
             curve["validation loss"].append(loss)
@@ -83,7 +86,7 @@ class Linear(Estimator):
             objective, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", callback=watch, options=options | stop
         )
         used["iterations"] = int(found.nit)
-        weights = found.x.reshape(shape) * scale
+        weights = found.x.reshape(shape) * unit * scale
         weights[:, -1] += middle
         arrays = {"weights": weights, "training_mean": train.mean()}
         return Trained(write({"link": LINKS[data.task]}, encoding.arrays() | arrays), used, curve)

@@ -51,6 +51,12 @@ class Design:
         """The mean of each column: shape (columns,)."""
         return np.asarray(self.gradient(np.full((1, len(self.dense)), 1 / len(self.dense)))[0, :-1])
 
+    def mean_square(self) -> np.ndarray:
+        """The mean of each column's squares: shape (columns,)."""
+        squares = self.mean()
+        squares[: self.dense.shape[1]] = np.einsum("ij,ij->j", self.dense, self.dense) / len(self.dense)
+        return squares
+
 
 def loss_of_scores(task: str, scores: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
     """The mean loss and its slope by each raw score, shape (outputs, rows); half of the squared error of a regression."""

@@ -7,6 +7,7 @@ Nothing is compressed: Parquet, Arrow and DuckDB's own files would hardly shrink
 """
 
 import dataclasses
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable
@@ -60,12 +61,14 @@ def read_contents(text: bytes) -> Contents:
         if stored.pop("format") != FORMAT:
             raise BackupError("it was written by another version of the platform; restore it with that one.")
         contents = Contents(**stored | {"files": [StoredFile(**file) for file in stored["files"]]})
+        dt.datetime.fromisoformat(contents.created_at)
         paths = [PurePosixPath(file.path) for file in contents.files]
         is_sound = (
             all(_is_sound(path, file.path) for path, file in zip(paths, contents.files, strict=True))
             and len(set(paths)) == len(paths)
             and not set(paths) & {parent for path in paths for parent in path.parents}
-            and all(file.size >= 0 and file.mode == file.mode & 0o777 for file in contents.files)
+            and all(type(file.size) is type(file.mode) is int and file.size >= 0 for file in contents.files)
+            and all(file.mode == file.mode & 0o777 for file in contents.files)
             and all(len(file.sha256) == 64 for file in contents.files)
             and contents.warehouse in {file.path for file in contents.files}
         )

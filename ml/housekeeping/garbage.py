@@ -12,6 +12,7 @@ import duckdb
 
 from ml import files
 from ml.errors import ArtifactError
+from ml.history import history
 from ml.housekeeping.old_artifacts import artifacts_of_versions, named_versions, orphans
 from ml.housekeeping.old_releases import choose_releases
 
@@ -42,6 +43,7 @@ def find_garbage(connection: duckdb.DuckDBPyConnection, home: Path, keep: int) -
     releases = choose_releases(home / "releases", keep, set(versions))
     named = named_versions(connection, set(versions), releases)
     kept = {path for version in named for path in versions.get(version, ())}
+    kept |= {path for (path,) in history(connection, "registry.datasets", "artifact")}
     asides = [path for name in ("artifacts", "releases") for path in files.left_aside(home / name)]
     garbage = [_garbage(home, "aside", path, "left by a killed run") for path in asides]
     garbage += [

@@ -49,11 +49,8 @@ def named_versions(
 def orphans(connection: duckdb.DuckDBPyConnection, home: Path) -> list[str]:
     """Files under the home folder that a run noted for a table of this warehouse, and that none of its tables names."""
     database = f"{quote(connection.execute('select current_database()').fetchall()[0][0])}."
-    noted = [
-        path.relative_to(home).as_posix()
-        for owner, path in files.unregistered(home / "artifacts")
-        if owner.startswith(f"{database}.")
-    ]
+    notes = files.unregistered(home / "artifacts")
+    noted = {path.relative_to(home).as_posix() for owner, path in notes if owner.startswith(database)}
     named = {path for paths in artifacts_of_versions(connection).values() for path in paths}
     for table, _ in _tables_with_artifacts(connection):
         named |= {path for (path,) in connection.execute(f"select artifact from {table}").fetchall()}

@@ -1,1 +1,1 @@
-{{ eiderdown.model_comparisons([ref('flight_delay_scores'), ref('flight_delay_schedule_scores')]) }}
+{{ eiderdown.model_comparisons() }}

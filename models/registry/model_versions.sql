@@ -1,1 +1,1 @@
-{{ eiderdown.model_versions([ref('flight_delay'), ref('flight_delay_schedule')]) }}
+{{ eiderdown.model_versions([ref('flight_delay'), ref('flight_delay_schedule'), ref('arrival_delay_minutes')]) }}

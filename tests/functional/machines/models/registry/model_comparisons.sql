@@ -1,1 +1,1 @@
-{{ eiderdown.model_comparisons([ref('will_stop_scores'), ref('next_temperature_scores'), ref('next_state_scores')]) }}
+{{ eiderdown.model_comparisons() }}
