@@ -12,6 +12,7 @@ select
     coalesce(arg_max(tags, decided_at) filter (where tags is not null), []) as tags,
     max(decided_at) as since
 from {{ ref('decisions') }}
+semi join {{ ref('model_versions') }} using (model, version)
 where kind = 'describe'
 group by model, version
 {%- endmacro %}

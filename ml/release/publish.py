@@ -28,7 +28,8 @@ def publish(
 ) -> duckdb.DuckDBPyRelation:
     """Publish the registered feature views and models, if their content is not what is current already.
 
-    The relations are dbt.ref() of the clock and of the registry's tables, so that all that is published is upstream. A
+    The relations are dbt.ref() of the clock and of the registry's tables, so that all that is published is upstream; versions
+    and aliases are read from the release's copy of the registry, which has the latest decisions by hand too. A
     clock may have a column `replay` beside `as_of`: true where the world stands still at as_of.
     Returns rows of registry.releases for every manifest on disk. Raises ReleaseError where a model was trained on another
     meaning of a view than the one to be published, ArtifactError where a model does not load or its canary scores
