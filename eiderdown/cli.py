@@ -12,7 +12,7 @@ import typer
 import uvicorn
 
 import eiderdown
-from eiderdown.commands import datasets, features, housekeeping, models
+from eiderdown.commands import datasets, features, housekeeping, models, promotion
 from eiderdown.commands.contract import contract
 from eiderdown.commands.diff import diff
 from eiderdown.commands.lineage import lineage
@@ -45,6 +45,7 @@ app.add_typer(datasets.app, name="datasets")
 app.add_typer(features.app, name="features")
 app.add_typer(models.app, name="models")
 app.add_typer(housekeeping.app)
+app.add_typer(promotion.app)
 app.command()(diff)
 app.command()(lineage)
 app.command()(tune)

@@ -14,6 +14,7 @@ from ml import files
 from ml.contracts import check_table
 from ml.errors import ArtifactError, DeclarationError
 from ml.kept import kept
+from ml.promotion.decision import read_decisions
 from ml.quoting import literal, quote
 from ml.signature import Expression, RequestField, ViewInput
 
@@ -38,6 +39,8 @@ class DatasetVersion:
     artifact: str
     artifact_sha256: str
     created_at: dt.datetime
+    origin: str | None = None
+    """Where it was brought over from, as `dev:orders@2`; None for a version that was recorded here."""
 
     @property
     def name(self) -> str:
@@ -162,7 +165,7 @@ class DatasetVersion:
 
 
 def dataset_version(datasets: duckdb.DuckDBPyRelation, dataset: str, version: int | None = None) -> DatasetVersion:
-    """A recorded version of a dataset, the latest if none is named. Raises DeclarationError where there is none.
+    """A recorded version of a dataset, the latest of its own if none is named. Raises DeclarationError where there is none.
 
     datasets: registry.datasets.
     """
@@ -174,7 +177,10 @@ def dataset_version(datasets: duckdb.DuckDBPyRelation, dataset: str, version: in
 
 
 def find_version(versions: Sequence[DatasetVersion], dataset: str, version: int | None = None) -> DatasetVersion:
-    """The version of a dataset with a number, the latest if none is named. Raises DeclarationError where there is none."""
+    """The version of a dataset with a number; if none is named, the latest that was recorded here and not brought over.
+
+    Raises DeclarationError where there is none.
+    """
     of_dataset = {found.version: found for found in versions if found.dataset == dataset}
     if not of_dataset:
         known = ", ".join(sorted({found.dataset for found in versions})) or "none"
@@ -182,7 +188,8 @@ def find_version(versions: Sequence[DatasetVersion], dataset: str, version: int 
             f"the dataset '{dataset}' has no version yet in registry.datasets (datasets there: {known}). "
             "Check the name, or build the dataset and registry.datasets first."
         )
-    number = max(of_dataset) if version is None else version
+    own = [number for number, found in of_dataset.items() if found.origin is None]
+    number = max(own or of_dataset) if version is None else version
     if number not in of_dataset:
         raise DeclarationError(
             f"the dataset '{dataset}' has no version {number} in registry.datasets. "
@@ -192,19 +199,33 @@ def find_version(versions: Sequence[DatasetVersion], dataset: str, version: int 
 
 
 def kept_versions() -> list[DatasetVersion]:
-    """The recorded versions of every dataset, by dataset and number: registry.datasets, without opening the warehouse.
+    """The recorded versions of every dataset, by dataset and number: registry.datasets, without opening the warehouse, with
+    those that were brought over since.
 
     Raises ArtifactError where the file that a build of registry.datasets writes is missing or cannot be read.
     """
-    path = files.home() / "artifacts" / "datasets" / "versions.json"
+    return [
+        DatasetVersion(**row | {"created_at": dt.datetime.fromisoformat(row["created_at"])})
+        for row in kept_dataset_rows(files.home())
+    ]
+
+
+def kept_dataset_rows(home: Path) -> list[dict[str, Any]]:
+    """The rows of `kept_versions`, of a home folder, as JSON has them. Raises ArtifactError as that does."""
+    path = home / "artifacts" / "datasets" / "versions.json"
     try:
-        rows = json.loads(path.read_text())
-        return [DatasetVersion(**row | {"created_at": dt.datetime.fromisoformat(row["created_at"])}) for row in rows]
+        rows = {(row["dataset"], row["version"]): row for row in json.loads(path.read_text())}
+        for decision in read_decisions(home):
+            if record := decision.dataset_record:
+                rows.setdefault(
+                    (record["dataset"], record["version"]), record | {"definition": json.loads(record["definition"])}
+                )
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ArtifactError(
             f"{path}: no list of dataset versions ({type(error).__name__}). Build registry.datasets to write it: "
             "dbt run --select registry.datasets."
         ) from error
+    return [row for _, row in sorted(rows.items())]
 
 
 def in_memory() -> duckdb.DuckDBPyConnection:

@@ -1,8 +1,11 @@
 """Models by name for those that ask often: loaded once, and found anew when the registry has changed."""
 
 import functools
+from pathlib import Path
 
+from ml import files
 from ml.models import kept_models, models_file
+from ml.promotion.decision import decisions_folder
 from ml.scorer import Scorer
 
 
@@ -11,12 +14,16 @@ def kept_scorer(name: str) -> Scorer:
 
     Raises DeclarationError where there is none, and ArtifactError where it cannot be read.
     """
-    file = models_file()
-    found = file.stat() if file.is_file() else None
-    # The file is replaced as a whole, so that another one has another inode or time.
-    return _scorer(name, str(file), (found.st_ino, found.st_mtime_ns) if found else None)
+    # The file is replaced as a whole, and a decision adds a file to its folder: either has another inode or time then.
+    paths = (models_file(), decisions_folder(files.home()))
+    return _scorer(name, tuple((str(path), *_state(path)) for path in paths))
 
 
 @functools.lru_cache(maxsize=16)
-def _scorer(name: str, file: str, state: tuple[int, int] | None) -> Scorer:
+def _scorer(name: str, state: tuple[tuple[str, int, int], ...]) -> Scorer:
     return kept_models().find(name).scorer()
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat() if path.exists() else None
+    return (found.st_ino, found.st_mtime_ns) if found else (0, 0)

@@ -12,9 +12,12 @@ from ml import files
 from ml.baseline import Baseline
 from ml.declared import hint
 from ml.errors import ArtifactError, DeclarationError
+from ml.promotion.decision import Decision, imported_versions, read_decisions
 from ml.scorer import Scorer
 from ml.signature import Signature
 from ml.spec import METRICS, Promote
+
+JSON_COLUMNS = ("inputs", "declaration", "params", "signature", "canary", "baseline")
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class ModelVersion:
     artifact: str
     artifact_sha256: str
     libraries: dict[str, str]
+    origin: str | None
+    """Where it was brought over from, as `dev:churn@3`; None for a version that was trained here."""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> "ModelVersion":
@@ -127,26 +132,73 @@ def registered_versions(versions: duckdb.DuckDBPyRelation) -> list[ModelVersion]
     return [ModelVersion.from_row(json.loads(text)) for (text,) in texts]
 
 
-def models_file() -> Path:
-    """What `kept_models` reads; a build replaces it as a whole."""
-    return files.home() / "artifacts" / "models" / "versions.json"
+def brought_over(model: str) -> list[ModelVersion]:
+    """The versions of a model that came from other environments, also those that no run has folded into the registry yet."""
+    return [ModelVersion.from_row(_from_record(record)) for record in imported_versions(model)]
+
+
+def models_file(home: Path | None = None) -> Path:
+    """The registry of models as the last run left it, of a home folder, this one if none is named; replaced as a whole."""
+    return (home or files.home()) / "artifacts" / "models" / "versions.json"
 
 
 def kept_models() -> Models:
-    """The registry of models, without opening the warehouse.
+    """The registry of models, without opening the warehouse: as the last run left it, with every decision since.
 
     Raises ArtifactError where the file that a build of registry.current_aliases writes is missing or cannot be read.
     """
-    path = models_file()
+    home = files.home()
+    stored, decisions = _stored(home), _unfolded(home)
     try:
-        stored = json.loads(path.read_text())
-        versions = [ModelVersion.from_row(row) for row in stored["versions"]]
         aliases: dict[str, dict[str, int]] = {}
         for row in stored["aliases"]:
             aliases.setdefault(row["model"], {})[row["alias"]] = row["version"]
-        return Models(versions, aliases)
+        versions = [ModelVersion.from_row(row) for row in kept_rows(home)]
+    except (ValueError, TypeError, KeyError) as error:
+        raise _unreadable(home, error) from error
+    known = {(version.model, version.version) for version in versions}
+    for decision in decisions:
+        if decision.alias and (decision.model, decision.version) in known:
+            aliases.setdefault(decision.model, {})[decision.alias] = decision.version
+    return Models(versions, aliases)
+
+
+def kept_rows(home: Path) -> list[dict[str, Any]]:
+    """The rows of registry.model_versions of a home folder, by model and version, as JSON has them. Raises ArtifactError."""
+    since = [_from_record(decision.model_record) for decision in _unfolded(home) if decision.model_record]
+    try:
+        rows = [*_stored(home)["versions"], *since]
+        return sorted(rows, key=lambda row: (row["model"], row["version"]))
+    except (TypeError, KeyError) as error:
+        raise _unreadable(home, error) from error
+
+
+def to_record(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with its JSON columns as text, to the letter as they were recorded."""
+    return row | {name: json.dumps(row[name]) for name in JSON_COLUMNS if row[name] is not None}
+
+
+def _from_record(record: dict[str, Any]) -> dict[str, Any]:
+    return record | {name: json.loads(record[name]) for name in JSON_COLUMNS if record[name] is not None}
+
+
+def _stored(home: Path) -> dict[str, Any]:
+    try:
+        stored = json.loads(models_file(home).read_text())
+        stored["versions"], stored["aliases"], stored["decisions"]
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ArtifactError(
-            f"{path}: no list of model versions ({type(error).__name__}). Build registry.current_aliases to write it: "
-            "dbt run --select registry.current_aliases."
-        ) from error
+        raise _unreadable(home, error) from error
+    return dict(stored)
+
+
+def _unfolded(home: Path) -> list[Decision]:
+    """The decisions that the last run did not see."""
+    folded = set(_stored(home)["decisions"])
+    return [decision for decision in read_decisions(home) if decision.event_id not in folded]
+
+
+def _unreadable(home: Path, error: Exception) -> ArtifactError:
+    return ArtifactError(
+        f"{models_file(home)}: no list of model versions ({type(error).__name__}). Build registry.current_aliases to write it: "
+        "dbt run --select registry.current_aliases."
+    )

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from ml.datasets import DatasetVersion, dataset_version
 from ml.decisions import decided_task
 from ml.history import history
-from ml.models import registered_versions
+from ml.models import brought_over, registered_versions
+from ml.promotion.champion import present_champion
 from ml.scorer import Scorer
 from ml.signature import Signature
 from ml.spec import ModelSpec
@@ -26,20 +27,22 @@ def score_hold_out(
 ) -> duckdb.DuckDBPyRelation:
     """Score the newest version and the present champion on every split of the newest version's dataset.
 
-    versions: dbt.ref() of the training model; datasets: dbt.ref("datasets"). Returns rows of the scores contract that are
-    not in dbt.this yet. Each version takes the features that it was trained on, for the same rows.
+    versions: dbt.ref() of the training model, to which those that were brought over from other environments are added;
+    datasets: dbt.ref("datasets"). Returns rows of the scores contract that are not in dbt.this yet. Each version takes the
+    features that it was trained on, for the same rows.
     """
     recorded = {version.version: version for version in registered_versions(versions)}
     if not recorded:
         # Of an optional model, which cannot be trained here.
         return session.from_arrow(_schema(decided_task(dbt.this.identifier.removesuffix("_scores"))).empty_table())
+    model = recorded[max(recorded)].model
+    recorded |= {version.version: version for version in brought_over(model)}
     newest = recorded[max(recorded)]
-    model, dataset_number = newest.model, newest.dataset_version
+    dataset_number = newest.dataset_version
     spec = ModelSpec.parse(model, newest.declaration)
-    champions = history(session, "registry.model_aliases", "since, version, model, alias")
-    champion = max((row for row in champions if row[2:] == (model, "champion")), default=None)
+    champion = present_champion(session, model)
     done = set(history(session, dbt.this, "distinct version, dataset_version"))
-    wanted = {newest.version} | ({champion[1]} if champion else set())
+    wanted = recorded.keys() & {newest.version, champion}
     to_score = sorted(number for number in wanted if (number, dataset_number) not in done)
     if not to_score:
         return session.sql(f"select * from {dbt.this} limit 0")

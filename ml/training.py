@@ -24,6 +24,7 @@ from ml.errors import DeclarationError
 from ml.estimators import ESTIMATORS
 from ml.estimators.base import Estimator
 from ml.history import history
+from ml.promotion.decision import imported_versions
 from ml.scorer import Scorer
 from ml.signature import Expression, Signature, ViewInput
 from ml.spec import ModelSpec
@@ -108,6 +109,7 @@ def _latest(session: duckdb.DuckDBPyConnection, model: str, own: list[tuple[Any,
     """The latest version, also one that was brought over from another environment."""
     registered = history(session, "registry.model_versions", "version, inputs, model")
     known = {row[0]: row[1] for row in [*own, *(row for row in registered if row[2] == model)]}
+    known |= {row["version"]: row["inputs"] for row in imported_versions(model)}
     if not known:
         return _Latest(0, None)
     return _Latest(max(known), json.loads(known[max(known)]))
@@ -208,6 +210,7 @@ _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("artifact", _TEXT),
     ("artifact_sha256", _TEXT),
     ("libraries", pa.map_(_TEXT, _TEXT)),
+    ("origin", _TEXT),
 ]
 _JSON = ("inputs", "declaration", "params", "signature", "canary", "baseline")
 

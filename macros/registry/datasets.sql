@@ -1,7 +1,8 @@
 {#
     registry.datasets: a version for each state of each dataset, with its definition and where its rows are kept.
 
-    A dataset gets a new version when its fingerprint (definition and content) is not that of its latest version.
+    A dataset gets a new version when its fingerprint (definition and content) is not that of the latest version that was
+    made here; one that was brought over from another environment (`origin`) keeps the number that it was given.
     datasets: what ref() returns for the project's datasets, all of them.
 #}
 {% macro datasets(datasets) -%}
@@ -10,6 +11,8 @@
 
 {% macro default__datasets(datasets) -%}
 {{- config(post_hook=after_commit("{{ eiderdown.show_dataset_versions() }}")) -}}
+{#- Before the return below, so that dbt sees it. #}
+{%- do ref('decisions') -%}
 {%- if not execute -%}{{ return('select 1') }}{%- endif -%}
 {%- do eiderdown.refuse_left_out('dataset', datasets) -%}
 {%- set states = eiderdown.recorded_states(datasets) -%}
@@ -32,20 +35,32 @@ with built as (
     {%- endfor %}
 ),
 
+brought_over as ({{ eiderdown.brought_over('dataset_record', 'datasets') }}),
+
 latest as (
-    {%- if load_relation(this) is not none %}
-    select dataset, max(version) as version, arg_max(fingerprint, version) as fingerprint from {{ this }} group by dataset
-    {%- else %}
-    select null as dataset, 0 as version, null as fingerprint where false
-    {%- endif %}
+    select
+        dataset,
+        max(version) as version,
+        arg_max(fingerprint, version) filter (where origin is null) as fingerprint
+    from (
+        {%- if load_relation(this) is not none %}
+        select dataset, version, fingerprint, origin from {{ this }}
+        union all
+        {%- endif %}
+        select dataset, version, fingerprint, origin from brought_over
+    )
+    group by dataset
 )
 
 select
     built.dataset,
     cast(coalesce(latest.version, 0) + 1 as integer) as version,
     built.* exclude (dataset),
+    cast(null as varchar) as origin,
     now() as created_at
 from built
 left join latest on built.dataset = latest.dataset
 where built.fingerprint is distinct from latest.fingerprint
+union all by name
+from brought_over
 {%- endmacro %}

@@ -1,5 +1,5 @@
 {#
-    registry.model_versions: every trained version of every model.
+    registry.model_versions: every version of every model, trained here or brought over from another environment (`origin`).
 
     models: what ref() returns for the project's training models, all of them.
 #}
@@ -10,9 +10,8 @@
 {% macro default__model_versions(models) -%}
     {%- if execute -%}{%- do eiderdown.refuse_left_out('model', models) -%}{%- endif -%}
     {%- for relation in models %}
-select * from {{ relation }}
-        {%- if not loop.last %}
-union all
-        {%- endif -%}
-    {%- endfor -%}
+select * exclude (invocation_id) from {{ relation }}
+union all by name
+    {%- endfor %}
+{{ eiderdown.brought_over('model_record', 'model_versions') }}
 {%- endmacro %}

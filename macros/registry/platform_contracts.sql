@@ -73,6 +73,7 @@ datasets:
     column_hashes: map(varchar, varchar) not null
     artifact: varchar not null
     artifact_sha256: varchar not null
+    origin: varchar
     created_at: timestamptz not null
     invocation_id: varchar not null
 
@@ -104,6 +105,7 @@ model_versions:
     artifact: varchar not null
     artifact_sha256: varchar not null
     libraries: map(varchar, varchar) not null
+    origin: varchar
     invocation_id: varchar not null
 
 training_decisions:
@@ -258,6 +260,37 @@ model_comparisons:
     high: double
     row_count: bigint not null
 
+decisions:
+  primary_key: [event_id]
+  columns:
+    event_id: varchar not null
+    decided_at: timestamptz not null
+    kind: varchar not null check (kind in ('promote', 'rollback', 'import', 'describe'))
+    model: varchar not null
+    version: integer not null
+    decided_by: varchar not null
+    alias: varchar check ((alias is not null and reason is not null) or kind = 'describe')
+    previous: integer
+    reason: varchar
+    description: varchar
+    tags: varchar[]
+    origin: varchar
+    model_record: json
+    dataset_record: json
+
+promotion_checks:
+  primary_key: [model, version, champion, dataset_version, rule]
+  columns:
+    model: varchar not null
+    version: integer not null
+    champion: integer not null
+    dataset_version: integer not null
+    rule: varchar not null check (rule in ('gain', 'interval', 'slices', 'calibration'))
+    value: double
+    bound: double not null
+    is_passed: boolean not null
+    text: varchar not null
+
 feature_importance:
   primary_key: [model, version, feature, method]
   columns:
@@ -286,6 +319,8 @@ model_aliases:
     version: integer not null
     since: timestamptz not null
     reason: varchar not null
+    decided_by: varchar not null
+    event_id: varchar
 
 current_aliases:
   primary_key: [model, alias]
@@ -295,6 +330,16 @@ current_aliases:
     version: integer not null
     since: timestamptz not null
     reason: varchar not null
+    decided_by: varchar not null
+
+version_notes:
+  primary_key: [model, version]
+  columns:
+    model: varchar not null
+    version: integer not null
+    description: varchar
+    tags: varchar[] not null
+    since: timestamptz not null
 
 predictions:
   primary_key: [model, row_id]

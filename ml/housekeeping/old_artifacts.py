@@ -8,7 +8,7 @@ from ml import files
 from ml.history import history
 from ml.housekeeping.old_releases import Releases
 from ml.quoting import quote
-from ml.release.publish import LATEST_VERSIONS
+from ml.release.models import LATEST_VERSIONS
 
 _NEWEST = "arg_max(version, since) over (partition by model, alias)"
 

@@ -1,7 +1,6 @@
 """Publishing: the last model of the DAG writes a release aside, checks it, and renames it into place."""
 
 import datetime as dt
-import json
 import logging
 from pathlib import Path
 
@@ -9,23 +8,13 @@ import duckdb
 import pyarrow as pa
 
 from ml import files
-from ml.canary import check_in_child
-from ml.errors import ReleaseError
-from ml.release.lock import publisher_lock
-from ml.release.manifest import (
-    Manifest,
-    ReleasedModel,
-    ReleasedView,
-    all_manifests,
-    check_files,
-    current_release,
-    identity,
-    read_manifest,
-    releases_folder,
-)
-from ml.release.views import accepted_fingerprints, catalog_digest, write_views
-
-LATEST_VERSIONS = 3
+from ml.promotion.decision import read_decisions
+from ml.promotion.fold import fold
+from ml.release.database import NAME, attached, copy_registry, copy_views, registry_digest, released_table
+from ml.release.manifest import Manifest, all_manifests, identity, releases_folder
+from ml.release.models import named_aliases, write_models
+from ml.release.place import check_models, is_whole, point_to, publishing, put_in_place
+from ml.release.views import accepted_fingerprints, write_views
 
 logger = logging.getLogger("ml.release")
 
@@ -39,7 +28,8 @@ def publish(
 ) -> duckdb.DuckDBPyRelation:
     """Publish the registered feature views and models, if their content is not what is current already.
 
-    The relations are dbt.ref() of the clock and of the registry's tables, so that all that is published is upstream. A
+    The relations are dbt.ref() of the clock and of the registry's tables, so that all that is published is upstream; versions
+    and aliases are read from the release's copy of the registry, which has the latest decisions by hand too. A
     clock may have a column `replay` beside `as_of`: true where the world stands still at as_of.
     Returns rows of registry.releases for every manifest on disk. Raises ReleaseError where a model was trained on another
     meaning of a view than the one to be published, ArtifactError where a model does not load or its canary scores
@@ -48,21 +38,8 @@ def publish(
     as_of = clock.select("as_of").fetchall()[0][0].astimezone(dt.UTC)
     replay = "replay" in clock.columns and bool(clock.select("replay").fetchall()[0][0])
     folder = releases_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with publisher_lock(folder):
-        files.sweep(folder)
-        written = files.aside(folder / "release")
-        try:
-            name = _write_release(session, as_of, replay, feature_views, versions, aliases, written)
-            if name != _current(folder):
-                files.write_whole(folder / "current", f"{name}\n".encode())
-        except (OSError, duckdb.IOException) as error:
-            raise ReleaseError(
-                f"{folder}: the release could not be written ({error}). Mend the disk or make room, and run dbt again; "
-                "the release before it goes on serving."
-            ) from error
-        finally:
-            files.sweep(folder)
+    with publishing(folder) as written:
+        point_to(folder, _write_release(session, as_of, replay, feature_views, written))
     manifests, problems = all_manifests(folder)
     for problem in problems:
         logger.warning(problem)
@@ -74,25 +51,25 @@ def _write_release(
     as_of: dt.datetime,
     replay: bool,
     feature_views: duckdb.DuckDBPyRelation,
-    versions: duckdb.DuckDBPyRelation,
-    aliases: duckdb.DuckDBPyRelation,
     written: Path,
 ) -> str:
     """Write a release aside and put it in its place, unless it is there, and whole. Returns its name."""
     (written / "features").mkdir(parents=True)
     (written / "models").mkdir()
     views = write_views(session, feature_views, as_of, written)
-    named = _current_aliases(aliases)
-    models = _write_models(versions, named, accepted_fingerprints(feature_views), written)
-    catalog = catalog_digest(feature_views)
-    name = identity(as_of.isoformat(), replay, views, models, named, catalog)
-    final = written.parent / name
-    if _is_whole(final):
-        return name
-    for model in models:
-        path = written / model.file
-        check_in_child(model.name, path, model.artifact_format, model.sha256, model.signature, model.canary)
-    database = _write_database(session, views, written)
+    with attached(session, written / NAME):
+        copy_registry(session)
+        # What was decided while dbt ran is in force already; the registry has it after the next run.
+        fold(session, read_decisions())
+        named = named_aliases(released_table(session, "current_aliases"))
+        versions = released_table(session, "model_versions")
+        models = write_models(versions, named, accepted_fingerprints(feature_views), written)
+        catalog = registry_digest(session)
+        name = identity(as_of.isoformat(), replay, views, models, named, catalog)
+        if is_whole(written.parent / name):
+            return name
+        copy_views(session, views, written)
+    check_models(written, models)
     manifest = Manifest(
         release=name,
         as_of=as_of.isoformat(),
@@ -102,100 +79,12 @@ def _write_release(
         aliases=named,
         catalog=catalog,
         created_at=dt.datetime.now(dt.UTC).isoformat(),
-        database=database.name,
-        database_sha256=files.sha256(database),
+        database=NAME,
+        database_sha256=files.sha256(written / NAME),
     )
     (written / "manifest.json").write_text(manifest.to_json())
-    for path in [*written.rglob("*"), written]:
-        if path.is_file():
-            path.chmod(0o444)
-        files.sync(path)
-    if final.exists():
-        # A damaged one: a folder cannot be renamed onto another. What is moved aside is swept.
-        final.rename(files.aside(final))
-    files.adopt(written, final)
+    put_in_place(written, written.parent / name)
     return name
-
-
-def _current(folder: Path) -> str | None:
-    try:
-        return current_release(folder)
-    except ReleaseError:
-        return None
-
-
-def _is_whole(folder: Path) -> bool:
-    """Whether a release is there and every file of it is as it was published."""
-    try:
-        check_files(folder, read_manifest(folder))
-    except ReleaseError:
-        return False
-    return True
-
-
-def _current_aliases(aliases: duckdb.DuckDBPyRelation) -> dict[str, dict[str, int]]:
-    named: dict[str, dict[str, int]] = {}
-    for model, alias, version in aliases.select("model, alias, version").order("model, alias").fetchall():
-        named.setdefault(model, {})[alias] = version
-    return named
-
-
-def _write_models(
-    versions: duckdb.DuckDBPyRelation, aliases: dict[str, dict[str, int]], views: dict[str, set[str]], folder: Path
-) -> list[ReleasedModel]:
-    """Copy the artifacts of every aliased version and of each model's latest ones."""
-    columns = (
-        "model, version, task, estimator, artifact_format, artifact, artifact_sha256, "
-        "cast(signature as varchar), cast(canary as varchar)"
-    )
-    recorded = versions.select(columns).order("model, version").fetchall()
-    newest = {row[0]: row[1] for row in recorded}
-    models = []
-    for model, version, task, estimator, artifact_format, artifact, sha256, signature, canary in recorded:
-        is_aliased = version in aliases.get(model, {}).values()
-        if not is_aliased and version <= newest[model] - LATEST_VERSIONS:
-            continue
-        others = [
-            f"{view['view']}_v{view['version']}"
-            for view in json.loads(signature)["views"]
-            if view["fingerprint"] not in views.get(f"{view['view']}_v{view['version']}", ())
-        ]
-        if others and is_aliased:
-            raise ReleaseError(
-                f"{model} version {version} was trained on another meaning of {', '.join(others)} than the one that is to "
-                "be published, or the view is not online. Train again (dbt build --selector training_pipeline)."
-            )
-        if others:
-            continue
-        path = folder / "models" / f"{model}_v{version}{Path(artifact).suffix}"
-        path.write_bytes(files.read_checked(files.home() / artifact, sha256))
-        file = str(path.relative_to(folder))
-        models.append(ReleasedModel(model, version, task, estimator, artifact_format, file, sha256, signature, canary))
-    return models
-
-
-def _write_database(session: duckdb.DuckDBPyConnection, views: list[ReleasedView], folder: Path) -> Path:
-    """The same rows for SQL, under the warehouse's names, with the registry and the trials of each search."""
-    path = folder / "release.duckdb"
-    tables = session.execute(
-        "select schema_name, table_name from duckdb_tables() where database_name = current_database() and "
-        "((schema_name = 'registry' and table_name <> 'releases') or (schema_name = 'training' and table_name like '%#_trials' "
-        "escape '#')) order by all"
-    ).fetchall()
-    session.execute(f"attach '{path.as_posix().replace(chr(39), chr(39) * 2)}' as released")
-    try:
-        for schema in sorted({"features", "registry", *(schema for schema, _ in tables)}):
-            session.execute(f"create schema released.{schema}")
-        for view in views:
-            rows = pa.ipc.open_file(folder / view.file).read_all().drop_columns(["_key_hash"])
-            session.register("_released_rows", rows)
-            session.execute(f"create table released.features.{view.name} as select * from _released_rows")
-            session.unregister("_released_rows")
-        for schema, table in tables:
-            session.execute(f'create table released.{schema}."{table}" as select * from {schema}."{table}"')
-    finally:
-        session.execute("detach released")
-    return path
 
 
 def _release_rows(manifests: list[Manifest]) -> pa.Table:

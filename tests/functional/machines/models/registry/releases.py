@@ -6,6 +6,8 @@ def model(dbt, session):
     feature_views = dbt.ref("feature_views")
     versions = dbt.ref("model_versions")
     aliases = dbt.ref("current_aliases")
+    dbt.ref("version_notes")
+    dbt.ref("promotion_checks")
     dbt.ref("feature_lineage")
     dbt.ref("feature_usage")
     dbt.ref("training_decisions")

@@ -1,0 +1,66 @@
+"""The models of a release: which versions it carries, and their artifacts."""
+
+import json
+from pathlib import Path
+
+import duckdb
+
+from ml import files
+from ml.errors import ReleaseError
+from ml.release.manifest import ReleasedModel
+
+LATEST_VERSIONS = 3
+
+
+def named_aliases(aliases: duckdb.DuckDBPyRelation) -> dict[str, dict[str, int]]:
+    """{model: {alias: version}} of registry.current_aliases."""
+    named: dict[str, dict[str, int]] = {}
+    for model, alias, version in aliases.select("model, alias, version").order("model, alias").fetchall():
+        named.setdefault(model, {})[alias] = version
+    return named
+
+
+def write_models(
+    versions: duckdb.DuckDBPyRelation, aliases: dict[str, dict[str, int]], views: dict[str, set[str]], folder: Path
+) -> list[ReleasedModel]:
+    """Copy the artifacts of every aliased version and of each model's latest ones under a folder.
+
+    versions: registry.model_versions; views: the fingerprints that a version may have been trained on, by view. Raises
+    ReleaseError for an aliased version that was trained on another, ArtifactError for an artifact that is not the recorded one.
+    """
+    columns = (
+        "model, version, task, estimator, artifact_format, artifact, artifact_sha256, "
+        "cast(signature as varchar), cast(canary as varchar)"
+    )
+    recorded = versions.select(columns).order("model, version").fetchall()
+    newest = {row[0]: row[1] for row in recorded}
+    models = []
+    for model, version, task, estimator, artifact_format, artifact, sha256, signature, canary in recorded:
+        is_aliased = version in aliases.get(model, {}).values()
+        if not is_aliased and version <= newest[model] - LATEST_VERSIONS:
+            continue
+        others = other_meanings(signature, views)
+        if others and is_aliased:
+            raise ReleaseError(
+                f"{model} version {version} was trained on another meaning of {', '.join(others)} than the one that is to "
+                "be published, or the view is not online. Train again (dbt build --selector training_pipeline)."
+            )
+        if others:
+            continue
+        path = folder / "models" / f"{model}_v{version}{Path(artifact).suffix}"
+        path.write_bytes(files.read_checked(files.home() / artifact, sha256))
+        file = str(path.relative_to(folder))
+        models.append(ReleasedModel(model, version, task, estimator, artifact_format, file, sha256, signature, canary))
+    return models
+
+
+def other_meanings(signature: str, views: dict[str, set[str]]) -> list[str]:
+    """The feature views of a signature that mean something else than it was trained on, or are not there.
+
+    signature: JSON; views: the fingerprints that are accepted, by view.
+    """
+    return [
+        f"{view['view']}_v{view['version']}"
+        for view in json.loads(signature)["views"]
+        if view["fingerprint"] not in views.get(f"{view['view']}_v{view['version']}", ())
+    ]
