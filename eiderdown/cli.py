@@ -16,8 +16,8 @@ from eiderdown.commands import datasets, features, housekeeping, models, promoti
 from eiderdown.commands.contract import contract
 from eiderdown.commands.diff import diff
 from eiderdown.commands.lineage import lineage
-from eiderdown.commands.tune import tune
 from eiderdown.commands.reproduce import reproduce
+from eiderdown.commands.tune import tune
 from eiderdown.demonstration import flights, tour
 from eiderdown.output import AsJson, console, print_rows
 from ml import files
