@@ -156,7 +156,8 @@ def test_added_columns_may_be_taken_under_a_champion(project: Project) -> None:
     assert project.query("select version from registry.current_aliases where model = 'flight_delay'") == [(1,)]
     newest = "select models['flight_delay'], map_keys(views) from registry.releases order by created_at desc limit 1"
     [(versions, views)] = project.query(newest)
-    assert versions == [1, 2]
+    # The model does not use the new column, so there is nothing to learn.
+    assert versions == [1]
     assert "origin_weather_v1" in views
 
 
