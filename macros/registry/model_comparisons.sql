@@ -2,9 +2,8 @@
     registry.model_comparisons: is the newest version better than another that was scored on the same rows, such as the
     champion? For each metric, split and slice the difference with its 95 % interval (metric_differences()).
 
-    `version` is the newest of a (model, dataset_version),
-    `champion` each other. difference: positive where `version` is better, also of losses and errors. Split and slice are
-    those of `version`. What has been computed for a pair is not computed again.
+    `version` is the newest of a (model, dataset_version), `champion` each other. difference: positive where `version` is
+    better, also of losses and errors. Split and slice are those of `version`. What has been computed for a pair is not computed again.
 #}
 {% macro model_comparisons() -%}
     {{ return(adapter.dispatch('model_comparisons', 'eiderdown')()) }}

@@ -2,8 +2,7 @@
     registry.model_thresholds: what each threshold gives (threshold_table()), for each version, split and slice of models with
     the task binary: at 101 quantiles of the scores, of a slice at 21.
 
-    What has been computed for a (model, version,
-    dataset_version) is not computed again.
+    What has been computed for a (model, version, dataset_version) is not computed again.
 #}
 {% macro model_thresholds() -%}
     {{ return(adapter.dispatch('model_thresholds', 'eiderdown')()) }}

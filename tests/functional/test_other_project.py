@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from sklearn import metrics
 
+import eiderdown
 from serving.app import create_app
-from tests.conftest import REPOSITORY, Project, copy_machines
+from tests.conftest import REPOSITORY, Project, copy_machines, messages
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,8 @@ def test_the_demonstration_is_off(machines: Project) -> None:
 
 def test_the_model_learned(machines: Project) -> None:
     auc = machines.query(
-        "select value from registry.model_metrics where metric = 'auc' and split = 'test' and slice = 'all'"
+        "select value from registry.model_metrics "
+        "where model = 'will_stop' and metric = 'auc' and split = 'test' and slice = 'all'"
     )
     assert auc[0][0] > 0.6
 
@@ -36,7 +40,7 @@ def test_the_model_learned(machines: Project) -> None:
 def test_a_second_run_adds_nothing(machines: Project) -> None:
     machines.dbt("run")
     counts = "select (select count(*) from registry.model_versions), (select count(*) from registry.releases)"
-    assert machines.query(counts) == [(1, 1)]
+    assert machines.query(counts) == [(3, 1)]
 
 
 def test_it_is_served(machines: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +56,86 @@ def test_it_is_served(machines: Project, monkeypatch: pytest.MonkeyPatch) -> Non
     )
     assert row["entity"] == {"machine_id": machine}
     assert row["features"]["temperature"] == {"value": expected[0][0], "status": "present"}
+
+
+def _scored(machines: Project, model: str) -> list[tuple]:
+    return machines.query(f"select target, score from training.{model}_scores where split = 'test' order by row_id")
+
+
+def _metrics(machines: Project, model: str) -> dict[str, float]:
+    rows = machines.query(
+        f"select metric, value from registry.model_metrics where model = '{model}' and split = 'test' and slice = 'all'"
+    )
+    return dict(rows)
+
+
+def test_a_regression_is_measured_as_scikit_learn_does(machines: Project) -> None:
+    target, score = zip(*_scored(machines, "next_temperature"), strict=True)
+    found = _metrics(machines, "next_temperature")
+    assert found["rmse"] == pytest.approx(metrics.root_mean_squared_error(target, score), rel=1e-9)
+    assert found["r2"] == pytest.approx(metrics.r2_score(target, score), rel=1e-9)
+    assert found["r2"] > 0.3
+    groups = machines.query(
+        "select count(*) from (select machine_id from training.next_temperature_scores inner join datasets.stops "
+        "on row_id = reading group by machine_id having count(distinct split) > 1)"
+    )
+    assert groups == [(0,)]
+
+
+def test_many_classes_are_measured_as_scikit_learn_does(machines: Project) -> None:
+    target, score = zip(*_scored(machines, "next_state"), strict=True)
+    classes = sorted(score[0])
+    matrix = np.array([[one[name] for name in classes] for one in score])
+    found = _metrics(machines, "next_state")
+    assert classes == ["hot", "normal", "stopped"]
+    assert matrix.sum(axis=1) == pytest.approx(1)
+    assert found["log_loss"] == pytest.approx(metrics.log_loss(target, matrix, labels=classes), rel=1e-9)
+    expected = metrics.roc_auc_score(target, matrix, multi_class="ovr", average="macro", labels=classes)
+    assert found["auc_macro"] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("model", ["will_stop", "next_temperature", "next_state"])
+def test_predictions_over_http_and_in_sql_are_the_same(
+    machines: Project, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    """With contributions that add up to the raw score; every task with its own kind of score and label."""
+    monkeypatch.setenv("EIDERDOWN_HOME", str(machines.home))
+    instance = {"machine_id": 9007199254740993, "shift": "day"}
+    with TestClient(create_app()) as client:
+        answer = client.post(f"/predict/{model}", json={"instances": [instance], "explain": True})
+        assert answer.status_code == 200, answer.text
+    prediction = answer.json()["predictions"][0]
+    score, explanation = prediction["score"], prediction["explanation"]
+    total = explanation["base"] + sum(explanation["contributions"].values())
+    assert total == pytest.approx(explanation["raw_score"], rel=1e-9)
+    function = "predict_probabilities" if model == "next_state" else "predict"
+    with eiderdown.connect() as connection:
+        row = "{'shift': 'day', 'temperature': temperature, 'mean_temperature': mean_temperature, 'is_heating': is_heating}"
+        heating = "(select *, temperature > mean_temperature as is_heating from features.machine_health_v1)"
+        found, contributions = connection.execute(
+            f"select {function}('{model}@champion', {row}), contributions('{model}', {row}) from {heating} "
+            "where machine_id = 9007199254740993"
+        ).fetchall()[0]
+    assert found == score
+    assert contributions == explanation["contributions"] | {"(base)": explanation["base"]}
+    if model == "will_stop":
+        assert isinstance(prediction["label"], bool)
+        assert explanation["raw_score"] == pytest.approx(np.log(score / (1 - score)))
+    elif model == "next_temperature":
+        assert "label" not in prediction
+        assert explanation["raw_score"] == score
+    else:
+        assert prediction["label"] == max(score, key=score.get)
+
+
+def test_a_mistake_in_a_declaration_stops_before_anything_runs(tmp_path: Path) -> None:
+    project = copy_machines(tmp_path / "machines")
+    project.dbt("deps")
+    declared = project.folder / "models" / "training" / "training.yml"
+    declared.write_text(declared.read_text().replace("target: next_state", "target: next_sate"))
+    result = project.dbt("run", succeeds=False)
+    assert "target: 'next_sate' is no column of the dataset stops. Did you mean 'next_state'?" in messages(result)
+    assert project.query("select table_name from duckdb_tables()") == []
 
 
 def test_the_project_touches_no_file_of_ours() -> None:
