@@ -1,5 +1,8 @@
 """The other project with a model that is tuned."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.conftest import Project, copy_machines
@@ -13,9 +16,22 @@ TRIALS = """def model(dbt, session):
 """
 
 
-def copy_tuned(folder: Path) -> Project:
+class Tuned(Project):
+    """The project, with dbt in a process of its own."""
+
+    def run(self, *arguments: str, succeeds: bool = True) -> str:
+        """What dbt says."""
+        command = [sys.executable, "-m", "dbt.cli.main", *arguments, "--quiet"]
+        home = os.environ | {"EIDERDOWN_HOME": str(self.home)}
+        ended = subprocess.run(command, cwd=self.folder, env=home, capture_output=True, text=True, check=False)
+        assert (ended.returncode == 0) is succeeds, ended.stdout + ended.stderr
+        return ended.stdout
+
+
+def copy_tuned(folder: Path) -> Tuned:
     """A copy of the other project, on fewer rows, whose one model takes its parameters from trials; `declare` says how."""
-    project = copy_machines(folder)
+    copy_machines(folder)
+    project = Tuned(folder, "machines.duckdb")
     models = project.folder / "models"
     for path in (models / "training").glob("next_*"):
         path.unlink()

@@ -104,7 +104,7 @@ def test_a_dbt_run_that_is_killed_in_its_search_registers_nothing_and_the_next_g
         name for (name,) in project.query("select table_name from duckdb_tables() where schema_name = 'training'")
     }
     assert "will_stop" not in tables and "will_stop_trials" not in tables
-    project.dbt("run", "-s", "+model_versions")
+    project.run("run", "-s", "+model_versions")
     assert project.query("select count(*) from training.will_stop_trials where state <> 'failed'") == [(3,)]
     assert project.query("select count(*) from training.will_stop_trials where is_best") == [(1,)]
     assert project.query("select count(*) from registry.model_versions where model = 'will_stop'") == [(1,)]

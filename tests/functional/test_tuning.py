@@ -11,17 +11,17 @@ import duckdb
 import pytest
 
 from ml.tuning.journal import held
-from tests.conftest import Project, messages
-from tests.tuned import copy_tuned, declare
+from tests.conftest import Project
+from tests.tuned import Tuned, copy_tuned, declare
 
 LINEAR = "estimator: linear, parameters: {l2: 1.0e+8}"
 
 
 @pytest.fixture(scope="module")
-def tuned(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Tuned:
     project = copy_tuned(tmp_path_factory.mktemp("tuned") / "machines")
     declare(project, f"{LINEAR}, tune: {{trials: 1, metric: log_loss, sampler: random}}")
-    project.dbt("run")
+    project.run("run")
     return project
 
 
@@ -39,19 +39,19 @@ def _tune(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, cwd=project.folder, env=home, capture_output=True, text=True, check=False)
 
 
-def test_the_first_trial_is_as_declared(tuned: Project) -> None:
+def test_the_first_trial_is_as_declared(tuned: Tuned) -> None:
     assert _counts(tuned) == (1, 1, 1, 1)
     assert tuned.query("select state, params, estimator from training.will_stop_trials") == [
         ("complete", "{}", "linear")
     ]
 
 
-def test_tune_runs_while_another_holds_the_warehouse_and_dbt_trains_with_what_it_found(tuned: Project) -> None:
+def test_tune_runs_while_another_holds_the_warehouse_and_dbt_trains_with_what_it_found(tuned: Tuned) -> None:
     with duckdb.connect(str(tuned.database)):
         ended = _tune(tuned, "--trials", "4", "--json")
     assert ended.returncode == 0, ended.stderr
     best = json.loads(ended.stdout)["best"]
-    tuned.dbt("run")
+    tuned.run("run")
     assert _counts(tuned) == (4, 1, 2, 2)
     [(reason, params)] = tuned.query("select reason, params from registry.model_versions where version = 2")
     assert reason == f"parameters.l2: 100000000.0 -> {best['params']['l2']}"
@@ -64,21 +64,21 @@ def test_tune_runs_while_another_holds_the_warehouse_and_dbt_trains_with_what_it
     assert measured[0][0] == pytest.approx(best["value"], abs=1e-9)
 
 
-def test_a_second_run_adds_nothing(tuned: Project) -> None:
+def test_a_second_run_adds_nothing(tuned: Tuned) -> None:
     before = _counts(tuned)
-    tuned.dbt("run")
-    tuned.dbt("run", "--full-refresh", "-s", "will_stop_trials", "will_stop")
+    tuned.run("run")
+    tuned.run("run", "--full-refresh", "-s", "will_stop_trials", "will_stop")
     assert _counts(tuned) == before
 
 
 def test_while_another_process_searches_dbt_neither_waits_nor_searches(
-    tuned: Project, monkeypatch: pytest.MonkeyPatch
+    tuned: Tuned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EIDERDOWN_HOME", str(tuned.home))
     before = _counts(tuned)
     declare(tuned, f"{LINEAR}, slices: [shift], tune: {{trials: 9, metric: log_loss, sampler: random}}")
     with held("will_stop"):
-        tuned.dbt("run", "-s", "will_stop_trials+1", "model_versions")
+        tuned.run("run", "-s", "will_stop_trials+1", "model_versions")
         refused = _tune(tuned)
     assert refused.returncode == 1
     assert "another process searches for its parameters" in refused.stderr
@@ -88,12 +88,12 @@ def test_while_another_process_searches_dbt_neither_waits_nor_searches(
     assert l2 == tuned.query("select params.l2 from registry.model_versions where version = 2")[0][0]
 
 
-def test_automl_leaves_a_leaderboard_and_trains_the_best_estimator(tuned: Project) -> None:
+def test_automl_leaves_a_leaderboard_and_trains_the_best_estimator(tuned: Tuned) -> None:
     declare(
         tuned,
         "estimator: lightgbm, parameters: {num_boost_round: 3}, automl: {trials: 4, estimators: [linear, lightgbm]}",
     )
-    tuned.dbt("run")
+    tuned.run("run")
     board = tuned.query(
         "select rank, estimator, value, trials, is_best, params from training.will_stop_leaderboard order by rank"
     )
@@ -108,24 +108,24 @@ def test_automl_leaves_a_leaderboard_and_trains_the_best_estimator(tuned: Projec
     assert estimator == board[0][1]
     assert json.loads(board[0][5]).items() <= json.loads(params).items()
     before = _counts(tuned)
-    tuned.dbt("run")
+    tuned.run("run")
     assert _counts(tuned) == before
 
 
-def test_without_its_journal_the_table_keeps_its_rows_and_one_best(tuned: Project) -> None:
+def test_without_its_journal_the_table_keeps_its_rows_and_one_best(tuned: Tuned) -> None:
     before = _counts(tuned)
     (tuned.home / "artifacts" / "tuning" / "will_stop" / "journal.jsonl").unlink()
     declare(tuned, f"{LINEAR}, tune: {{trials: 2, sampler: grid, space: {{l2: {{choices: [1, 2]}}}}}}")
-    tuned.dbt("run", "-s", "will_stop_trials+")
+    tuned.run("run", "-s", "will_stop_trials+")
     assert _counts(tuned)[:2] == (before[0] + 2, 1)
 
 
-def test_mistakes(tuned: Project, tmp_path: Path) -> None:
+def test_mistakes(tuned: Tuned, tmp_path: Path) -> None:
     declare(tuned, "estimator: linear, tune: {trials: 2, space: {l3: {low: 1, high: 2}}}")
-    said = messages(tuned.dbt("run", "-s", "will_stop_trials", succeeds=False))
+    said = tuned.run("run", "-s", "will_stop_trials", succeeds=False)
     assert "model will_stop: config.meta.model.tune.space: parameters.l3" in said
     declare(tuned, "estimator: linear")
-    said = messages(tuned.dbt("run", "-s", "will_stop_trials", succeeds=False))
+    said = tuned.run("run", "-s", "will_stop_trials", succeeds=False)
     assert "model will_stop: will_stop_trials holds its trials, and it declares no search" in said
     ended = _tune(tuned)
     assert ended.returncode == 1
