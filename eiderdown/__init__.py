@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from ml.dataset_file import read_dataset_file
-from ml.datasets import DatasetVersion, find_version, kept_versions
+from ml.datasets.file import read_dataset_file
+from ml.datasets.versions import DatasetVersion, find_version, kept_versions
 from ml.errors import ArtifactError, ReleaseError
-from ml.models import choose_version
-from ml.predict_function import register
+from ml.registry.models import choose_version
+from ml.scoring.predict_function import register
 from ml.quoting import literal
 from ml.release.manifest import Manifest, current_release, read_manifest, releases_folder
-from ml.signature import Signature
+from ml.scoring.signature import Signature
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from eiderdown.notebook import Model
-    from ml.scorer import Scorer
+    from ml.scoring.scorer import Scorer
 
 
 def connect(release: str | None = None) -> duckdb.DuckDBPyConnection:
@@ -59,7 +59,7 @@ def _find_scorer(folder: Path, manifest: Manifest) -> Callable[[str], "Scorer"]:
 
     @functools.cache
     def find(name: str) -> "Scorer":
-        from ml.scorer import Scorer
+        from ml.scoring.scorer import Scorer
 
         model = models[choose_version(name, versions, manifest.aliases)]
         return Scorer(folder / model.file, model.artifact_format, model.sha256, Signature.from_json(model.signature))
@@ -95,7 +95,7 @@ def model(name: str) -> "Model":
     """
     # Where they are used: what scores takes longer to import than what reads.
     from eiderdown.notebook import Model
-    from ml.models import kept_models
+    from ml.registry.models import kept_models
 
     return Model(kept_models().find(name))
 
@@ -103,7 +103,7 @@ def model(name: str) -> "Model":
 def models() -> "list[Model]":
     """The versions of every model, by model and version."""
     from eiderdown.notebook import Model
-    from ml.models import kept_models
+    from ml.registry.models import kept_models
 
     return [Model(version) for version in kept_models().versions]
 

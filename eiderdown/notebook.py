@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from ml.errors import ContractError, DeclarationError, ReleaseError
 from ml.field_types import arrow_type, canonical, encode
-from ml.models import ModelVersion
+from ml.registry.models import ModelVersion
 from ml.release.manifest import current_release, releases_folder
-from ml.reports import metrics_of
-from ml.scorer import Scorer
-from ml.signature import Signature
+from ml.registry.reports import metrics_of
+from ml.scoring.scorer import Scorer
+from ml.scoring.signature import Signature
 from serving.predictor import Inputs
 from serving.problems import Problem
 from serving.release import Release

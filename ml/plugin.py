@@ -12,24 +12,24 @@ from duckdb import DuckDBPyConnection
 from ml import files
 from ml.field_types import arrow_type, canonical, is_key, is_scalar
 from ml.kept import kept
-from ml.predict_function import register
+from ml.scoring.predict_function import register
 
 
 def eiderdown_fingerprint(request: str) -> str:
-    """What ml.fingerprint answers."""
-    return kept("ml.fingerprint", "fingerprint", request)
+    """What ml.meaning.fingerprint answers."""
+    return kept("ml.meaning.fingerprint", "fingerprint", request)
 
 
 def eiderdown_changes(old: str, new: str) -> str:
-    """What ml.changes answers. sqlglot is imported when a version has changed, not in every run."""
-    from ml.changes import changes
+    """What ml.meaning.changes answers. sqlglot is imported when a version has changed, not in every run."""
+    from ml.meaning.changes import changes
 
     return changes(old, new)
 
 
 def eiderdown_lineage(definition: str) -> str:
-    """What ml.lineage answers."""
-    return kept("ml.lineage", "lineage", definition)
+    """What ml.meaning.lineage answers."""
+    return kept("ml.meaning.lineage", "lineage", definition)
 
 
 def eiderdown_expression_columns(expression: str) -> str:
@@ -62,8 +62,8 @@ def eiderdown_request_features(request: str) -> str:
 
 
 def eiderdown_model_problems(request: str) -> str:
-    """What ml.declarations answers."""
-    return kept("ml.declarations", "problems", request)
+    """What ml.training.declarations answers."""
+    return kept("ml.training.declarations", "problems", request)
 
 
 def eiderdown_aside(final: str) -> str:
@@ -105,8 +105,8 @@ def eiderdown_drop_unregistered(folder: str, table: str, registered: list[str]) 
 
 
 def _find_scorer(name: str) -> Any:
-    """What ml.kept_scorers answers. Estimators are imported when something is scored, not in every run."""
-    from ml.kept_scorers import kept_scorer
+    """What ml.scoring.kept_scorers answers. Estimators are imported when something is scored, not in every run."""
+    from ml.scoring.kept_scorers import kept_scorer
 
     return kept_scorer(name)
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from ml.canary import check
+from ml.scoring.canary import check
 from ml.errors import ArtifactError, ReleaseError
 from ml.field_types import arrow_type, encode
 from ml.release.manifest import ReleasedModel
-from ml.request_features import ExpressionError, RequestFeatures
-from ml.scorer import Scorer
-from ml.signature import Signature, ViewInput
+from ml.scoring.request_features import ExpressionError, RequestFeatures
+from ml.scoring.scorer import Scorer
+from ml.scoring.signature import Signature, ViewInput
 from serving.instances import Fields, check_moments
 from serving.problems import Problem
 

@@ -25,7 +25,7 @@ from ml.errors import ArtifactError, DeclarationError
 from ml.estimators import ESTIMATORS
 from ml.estimators.base import Estimator, Trained, TrainingData
 from ml.files import read_checked
-from ml.signature import Feature
+from ml.scoring.signature import Feature
 
 TASKS = ("binary", "multiclass", "regression")
 CLASSES = 3
@@ -46,7 +46,7 @@ import json, sys
 import numpy as np
 from ml.errors import ArtifactError
 from ml.estimators import ESTIMATORS
-from ml.signature import Feature
+from ml.scoring.signature import Feature
 asked = json.loads(sys.stdin.readline())
 features = [Feature(**feature) for feature in asked["features"]]
 matrix = np.frombuffer(bytes.fromhex(asked["matrix"])).reshape(-1, len(features))

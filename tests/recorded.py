@@ -8,10 +8,10 @@ from typing import Any
 import duckdb
 
 from ml import files
-from ml.datasets import DatasetVersion
+from ml.datasets.versions import DatasetVersion
 from ml.estimators import ESTIMATORS
-from ml.models import ModelVersion
-from ml.signature import Feature, Signature
+from ml.registry.models import ModelVersion
+from ml.scoring.signature import Feature, Signature
 
 DEFINITION: dict[str, Any] = {
     "row_id": "id",

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ml.datasets import DatasetVersion, find_version
-from ml.spec import ModelSpec
+from ml.datasets.versions import DatasetVersion, find_version
+from ml.training.spec import ModelSpec
 from ml.tuning.journal import open_to_read
 from ml.tuning.search import Budget, Progress, search
 from ml.tuning.trial import Trial, all_trials

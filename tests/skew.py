@@ -31,8 +31,8 @@ import eiderdown
 from eiderdown.demonstration import flights
 from ml import files
 from ml.field_types import encode
-from ml.scorer import Scorer
-from ml.signature import Signature
+from ml.scoring.scorer import Scorer
+from ml.scoring.signature import Signature
 from serving.app import create_app
 from tests.conftest import Project, copy_project
 

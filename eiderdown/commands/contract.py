@@ -12,9 +12,9 @@ from rich.console import Console
 
 from eiderdown.output import AsJson, print_rows
 from ml import files
-from ml.contract_changes import category, contract_changes
-from ml.contract_inference import infer
-from ml.contract_yaml import as_model, to_yaml
+from ml.contracts.changes import category, contract_changes
+from ml.contracts.inference import infer
+from ml.contracts.yaml_text import as_model, to_yaml
 from ml.errors import DeclarationError, EiderdownError
 from ml.quoting import literal, quote
 from ml.warehouse import warehouse_file

@@ -6,7 +6,7 @@ import typer
 
 import eiderdown
 from eiderdown.output import AsJson, console, print_records
-from ml import catalog
+from ml.registry import catalog
 
 app = typer.Typer(no_args_is_help=True, help="Find and see registered features.")
 

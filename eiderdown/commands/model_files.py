@@ -8,8 +8,8 @@ import typer
 
 import eiderdown
 from eiderdown.output import console
-from ml.datasets import find_version, kept_versions
-from ml.models import kept_models
+from ml.datasets.versions import find_version, kept_versions
+from ml.registry.models import kept_models
 
 Name = Annotated[str, typer.Argument(help="<model>, which is its champion, <model>@<version> or <model>@<alias>.")]
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from eiderdown.output import console, print_records, print_rows
-from ml.model_diff import MetricChange, ModelDiff
-from ml.reports import Row
+from ml.registry.model_diff import MetricChange, ModelDiff
+from ml.registry.reports import Row
 
 _MOST_IMPORTANT = 15
 """Features that are printed; all are in the JSON."""
@@ -22,7 +22,7 @@ def print_summary(row: Row) -> None:
 
 
 def print_version(described: Row) -> None:
-    """A version, from ml.reports.describe."""
+    """A version, from ml.registry.reports.describe."""
     _line(
         f"{described['model']} version {described['version']}: {described['task']}, {described['estimator']}, "
         f"{described['created_at']:%Y-%m-%d %H:%M}"

@@ -13,8 +13,8 @@ from eiderdown.commands.model_pages import print_diff, print_summary, print_vers
 from eiderdown.output import AsJson, console, print_records
 from ml.errors import DeclarationError
 from ml.field_types import encode
-from ml.models import ModelVersion, kept_models
-from ml.reports import describe, metric_of
+from ml.registry.models import ModelVersion, kept_models
+from ml.registry.reports import describe, metric_of
 
 app = typer.Typer(help="See, compare, plot and export the versions of models.")
 app.command()(plot)
@@ -78,7 +78,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """What differs between two versions of a model: declaration, parameters, data, features, metrics, importance."""
-    from ml.model_diff import diff_models
+    from ml.registry.model_diff import diff_models
 
     before, after = _both(model, old, new)
     with eiderdown.connect() as connection, console.status(f"Comparing {before.name} with {after.name} …"):

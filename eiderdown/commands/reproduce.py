@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from eiderdown.output import AsJson, console
-from ml.datasets import kept_versions
+from ml.datasets.versions import kept_versions
 from ml.field_types import encode
-from ml.models import kept_models
-from ml.reproduction import EQUAL, IMPOSSIBLE
+from ml.registry.models import kept_models
+from ml.training.reproduction import EQUAL, IMPOSSIBLE
 
 
 def reproduce(
@@ -18,11 +18,11 @@ def reproduce(
 ) -> None:
     """Train a version again from its record and its dataset's file; ends with 1 where the artifact is not the same bits."""
     # Here, since it imports what trains.
-    from ml import training_again
+    from ml.training import again
 
     recorded = kept_models().find(f"{model}@{version}")
     with console.status(f"Training {recorded.name} again …"):
-        done = training_again.reproduce(recorded, kept_versions())
+        done = again.reproduce(recorded, kept_versions())
     if as_json:
         typer.echo(json.dumps(encode(dataclasses.asdict(done))))
     else:

@@ -8,7 +8,7 @@ import typer
 from rich.live import Live
 
 from eiderdown.output import AsJson, console
-from ml.datasets import find_version, kept_versions
+from ml.datasets.versions import find_version, kept_versions
 from ml.errors import DeclarationError
 from ml.tuning.show import describe, show_parameters
 
@@ -25,7 +25,7 @@ def tune(
     The warehouse is not opened, so dbt may run meanwhile. Stopped at any time, it goes on where it was when it is started again.
     """
     # dbt and Optuna take long to import, which no other command needs.
-    from ml.declarations import find_spec
+    from ml.training.declarations import find_spec
     from ml.project import declared_models
     from ml.tuning.search import Budget, Progress, search
 

@@ -1,6 +1,6 @@
 {#
     What a SQL model means, as {fingerprint, canonical, definition, as_of, …} in a comment on its relation: its canonical
-    SQL, and its definition (ml/definition.py): its own SQL and that of the models upstream, down to the sources. `as_of`, in
+    SQL, and its definition (ml/meaning/definition.py): its own SQL and that of the models upstream, down to the sources. `as_of`, in
     microseconds, is where the clock stood when the rows were made, by the oldest of the model's upstream; none where the
     clock is not upstream. A release refuses a view that was made at another time than its own.
 
@@ -76,7 +76,7 @@
 
 
 {#
-    A compiled node's definition, {sql, reads}, as ml/definition.py has it. states: recorded_states() of what it reads. A
+    A compiled node's definition, {sql, reads}, as ml/meaning/definition.py has it. states: recorded_states() of what it reads. A
     source stands under its name, wherever its files lie; a feature view is a leaf, since a version keeps its meaning.
     `eiderdown diff` makes the same from the manifest (ml/project.py).
 #}

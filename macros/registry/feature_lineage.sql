@@ -1,6 +1,6 @@
 {#
     registry.feature_lineage: for each column of each feature view, the columns that it comes from, through every SQL model
-    down to the sources (ml/lineage.py says what usage, depth and is_source are).
+    down to the sources (ml/meaning/lineage.py says what usage, depth and is_source are).
 #}
 {% macro feature_lineage() -%}
     {{ return(adapter.dispatch('feature_lineage', 'eiderdown')()) }}

@@ -23,7 +23,7 @@
 {{ compiled_code }}
 
 def materialize(relation, session):
-    from ml.contracts import hold_rows
+    from ml.contracts.check import hold_rows
     hold_rows(session, relation, {{ tojson(rows) }}, {{ tojson(contract.name) }})
         {%- endcall %}
     {%- else -%}

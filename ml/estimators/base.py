@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ml.signature import Feature
+from ml.scoring.signature import Feature
 
 Report = Callable[[int, float], None]
 """Takes the iteration and the loss on the validation split (lower is better). What it raises ends the training."""

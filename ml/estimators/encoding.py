@@ -3,7 +3,7 @@
 import numpy as np
 
 from ml.estimators.tensors import Shapes, expect, refuse
-from ml.signature import Feature
+from ml.scoring.signature import Feature
 
 FURTHEST = 10.0
 """Standard deviations from the mean: a number further out, infinity too, counts as so far."""

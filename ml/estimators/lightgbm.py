@@ -13,7 +13,7 @@ from ml.estimators.base import Estimator, Report, Trained, TrainingData, report_
 from ml.estimators.lightgbm_library import Booster, parameter_names
 from ml.estimators.lightgbm_text import check_text
 from ml.estimators.trees import Trees
-from ml.signature import Feature
+from ml.scoring.signature import Feature
 
 DEFAULTS: dict[str, Any] = {
     "num_boost_round": 500,

@@ -15,7 +15,7 @@ from ml.estimators.linear_loss import Design, loss_of_scores
 from ml.estimators.links import LINKS, apply_link, checked_link
 from ml.estimators.parameters import Number, Parameter, check, complete
 from ml.estimators.tensors import expect, read, write
-from ml.signature import Feature
+from ml.scoring.signature import Feature
 
 PARAMETERS: dict[str, Parameter] = {
     # Half of the squared weights times this is added to the sum of the rows' losses; scikit-learn's 1 / C, or alpha.

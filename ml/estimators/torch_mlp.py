@@ -13,7 +13,7 @@ from ml.estimators.links import LINKS, apply_link, checked_link
 from ml.estimators.mlp_network import BLOCK, Network
 from ml.estimators.parameters import Choice, Number, Parameter, Sizes, check, complete
 from ml.estimators.tensors import Shapes, expect, read, refuse, write
-from ml.signature import Feature
+from ml.scoring.signature import Feature
 
 PARAMETERS: dict[str, Parameter] = {
     # The units of each hidden layer, from the inputs on.

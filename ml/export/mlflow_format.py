@@ -18,8 +18,8 @@ from ml import files
 from ml.errors import DeclarationError
 from ml.export.onnx_model import to_onnx
 from ml.field_types import canonical
-from ml.models import ModelVersion
-from ml.signature import Feature
+from ml.registry.models import ModelVersion
+from ml.scoring.signature import Feature
 
 _LOADERS = Path(__file__).parent / "loaders"
 

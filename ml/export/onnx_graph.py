@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ml.signature import Feature
+from ml.scoring.signature import Feature
 
 ML = "ai.onnx.ml"
 _OPSETS = {"": 18, ML: 5}

@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from ml import files
-from ml.datasets import DatasetVersion
+from ml.datasets.versions import DatasetVersion
 from ml.errors import ArtifactError, DeclarationError
 from ml.estimators.lightgbm_text import check_text
-from ml.matrix import to_matrix
-from ml.models import ModelVersion
-from ml.signature import Feature
+from ml.scoring.matrix import to_matrix
+from ml.registry.models import ModelVersion
+from ml.scoring.signature import Feature
 
 GREATEST_DIFFERENCE = 1e-5
 """Between a score of the file and ours; of a regression, relative to values above 1. What differs by more is not written."""

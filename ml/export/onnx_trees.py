@@ -8,7 +8,7 @@ from onnx import numpy_helper
 from ml.errors import ArtifactError
 from ml.estimators.lightgbm_text import Tree, TreeModel
 from ml.export.onnx_graph import ML, Graph
-from ml.signature import Feature
+from ml.scoring.signature import Feature
 
 _LESS_OR_EQUAL, _MEMBER = 0, 6
 _SUM, _NO_TRANSFORM = 1, 0

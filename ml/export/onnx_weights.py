@@ -7,7 +7,7 @@ import numpy as np
 from ml.estimators.encoding import FURTHEST, Encoding
 from ml.estimators.tensors import read
 from ml.export.onnx_graph import Graph
-from ml.signature import Feature
+from ml.scoring.signature import Feature
 
 _DOUBLE = 11
 

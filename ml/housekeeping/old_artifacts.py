@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 
 from ml import files
-from ml.history import history
+from ml.registry.history import history
 from ml.housekeeping.old_releases import Releases
 from ml.quoting import quote
 from ml.release.models import LATEST_VERSIONS

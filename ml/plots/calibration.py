@@ -4,9 +4,9 @@ import duckdb
 import numpy as np
 from matplotlib.figure import Figure
 
-from ml.models import ModelVersion
+from ml.registry.models import ModelVersion
 from ml.plots.style import GREY, MODEL, NothingToDraw, beside, new_axes, wilson
-from ml.reports import metric_of, test_rows
+from ml.registry.reports import metric_of, test_rows
 
 
 def calibration(connection: duckdb.DuckDBPyConnection, version: ModelVersion) -> Figure:

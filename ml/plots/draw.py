@@ -6,7 +6,7 @@ import duckdb
 
 from ml import files
 from ml.errors import DeclarationError
-from ml.models import ModelVersion
+from ml.registry.models import ModelVersion
 
 PLOTS = ("roc", "calibration", "importance", "learning_curve", "trials")
 

@@ -3,9 +3,9 @@
 import duckdb
 from matplotlib.figure import Figure
 
-from ml.models import ModelVersion
+from ml.registry.models import ModelVersion
 from ml.plots.style import GREY, MODEL, PALE, NothingToDraw, add_axes, new_axes
-from ml.reports import importance_of
+from ml.registry.reports import importance_of
 
 MOST = 20
 """Features that are drawn; the table has all."""

@@ -3,9 +3,9 @@
 import duckdb
 from matplotlib.figure import Figure
 
-from ml.models import ModelVersion
+from ml.registry.models import ModelVersion
 from ml.plots.style import GREY, MODEL, NothingToDraw, beside, new_axes
-from ml.reports import metric_of, test_rows
+from ml.registry.reports import metric_of, test_rows
 
 
 def roc(connection: duckdb.DuckDBPyConnection, version: ModelVersion) -> Figure:

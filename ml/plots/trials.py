@@ -3,10 +3,10 @@
 import duckdb
 from matplotlib.figure import Figure
 
-from ml.models import ModelVersion
+from ml.registry.models import ModelVersion
 from ml.plots.style import MODEL, PALE, NothingToDraw, baseline, beside, new_axes
-from ml.reports import metric_of, trials_of
-from ml.spec import LOWER_IS_BETTER
+from ml.registry.reports import metric_of, trials_of
+from ml.training.spec import LOWER_IS_BETTER
 
 
 def trials(connection: duckdb.DuckDBPyConnection, version: ModelVersion) -> Figure:

@@ -2,7 +2,7 @@
 
 import duckdb
 
-from ml.history import history
+from ml.registry.history import history
 from ml.promotion.decision import read_decisions
 
 CHAMPION = "champion"

@@ -9,10 +9,10 @@ from typing import Any
 import duckdb
 
 from ml import files
-from ml.datasets import kept_dataset_rows
+from ml.datasets.versions import kept_dataset_rows
 from ml.errors import ArtifactError, DeclarationError
-from ml.history import history
-from ml.models import kept_rows, to_record
+from ml.registry.history import history
+from ml.registry.models import kept_rows, to_record
 from ml.promotion.champion import CHAMPION
 from ml.promotion.decide import Decided, check_alias, publish
 from ml.promotion.decision import Decision, because, read_decisions

@@ -11,9 +11,9 @@ from pathlib import Path
 import duckdb
 
 from ml import files
-from ml.datasets import in_memory
+from ml.datasets.versions import in_memory
 from ml.errors import DeclarationError
-from ml.models import kept_rows, to_record
+from ml.registry.models import kept_rows, to_record
 from ml.promotion.decision import Decision, read_decisions, record
 from ml.promotion.fold import add_row, fold
 from ml.release.database import attach, detach, registry_digest, released_table

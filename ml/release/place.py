@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from ml import files
-from ml.canary import check_in_child
+from ml.scoring.canary import check_in_child
 from ml.errors import ReleaseError
 from ml.release.lock import publisher_lock
 from ml.release.manifest import ReleasedModel, check_files, current_release, read_manifest

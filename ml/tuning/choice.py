@@ -7,7 +7,7 @@ import logging
 import duckdb
 
 from ml.errors import DeclarationError
-from ml.spec import ModelSpec
+from ml.training.spec import ModelSpec
 from ml.tuning.journal import is_held
 
 logger = logging.getLogger("ml.tuning")

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 
 from ml.digest import digest
-from ml.spec import ModelSpec
+from ml.training.spec import ModelSpec
 
 _DECLARED = ("task", "dataset", "target", "features", "parameters", "split", "seed", "threshold")
 _BUDGET = ("trials", "minutes")

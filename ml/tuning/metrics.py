@@ -9,7 +9,7 @@ _BINS = 10
 
 
 def measure(metric: str, task: str, scores: np.ndarray, target: np.ndarray, threshold: float | None) -> float:
-    """A metric of a task (ml.spec.METRICS), NaN where it is not defined.
+    """A metric of a task (ml.training.spec.METRICS), NaN where it is not defined.
 
     scores, target: as an estimator predicts and TrainingData has them; threshold: of a binary task, from which on a score is
     a positive.

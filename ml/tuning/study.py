@@ -9,7 +9,7 @@ from optuna.pruners import BasePruner, NopPruner, PercentilePruner
 from optuna.storages import JournalStorage
 from optuna.trial import TrialState
 
-from ml.spec import LOWER_IS_BETTER, ModelSpec
+from ml.training.spec import LOWER_IS_BETTER, ModelSpec
 from ml.tuning.declaration import grid_points
 from ml.tuning.samplers import choices, distributions, read_parameters, sampler
 from ml.tuning.trial import INTERRUPTED, KILLED, Trial, finished_trials

@@ -10,10 +10,10 @@ from dbt_common.events.base_types import EventLevel
 from dbt_common.events.functions import fire_event
 from dbt_common.events.types import Note
 
-from ml.datasets import dataset_version
+from ml.datasets.versions import dataset_version
 from ml.errors import DeclarationError
-from ml.history import history
-from ml.spec import ModelSpec
+from ml.registry.history import history
+from ml.training.spec import ModelSpec
 from ml.tuning.identity import latest_dataset_version, search_name
 from ml.tuning.journal import SearchIsHeld, journal_path, open_to_read
 from ml.tuning.search import Budget, Progress, best_trial, search

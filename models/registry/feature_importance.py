@@ -1,5 +1,5 @@
 def model(dbt, session):
-    from ml.importance import feature_importance
+    from ml.explanation.importance import feature_importance
 
     dbt.config(materialized="registered")
     versions = dbt.ref("model_versions")

@@ -1,5 +1,5 @@
 def model(dbt, session):
-    from ml.training import train
+    from ml.training.train import train
 
     dbt.config(materialized="registered")
     datasets = dbt.ref("datasets")

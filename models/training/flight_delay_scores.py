@@ -1,5 +1,5 @@
 def model(dbt, session):
-    from ml.scoring import score_hold_out
+    from ml.scoring.hold_out import score_hold_out
 
     dbt.config(materialized="registered")
     versions = dbt.ref("flight_delay")

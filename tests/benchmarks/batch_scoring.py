@@ -29,9 +29,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from ml import files
 from ml.estimators.lightgbm import LightGBM
-from ml.predict_function import register
-from ml.scorer import Scorer
-from ml.signature import Feature, Signature
+from ml.scoring.predict_function import register
+from ml.scoring.scorer import Scorer
+from ml.scoring.signature import Feature, Signature
 
 FEATURES = [f"f{number}" for number in range(20)]
 TREES = 200

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from ml.estimators import ESTIMATORS
 from ml.estimators.base import TrainingData
-from ml.signature import Feature
+from ml.scoring.signature import Feature
 
 LEVELS = (3, 16, 100)
 NUMBERS = 29

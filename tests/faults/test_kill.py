@@ -29,7 +29,7 @@ KILLS = int(os.environ.get("EIDERDOWN_KILLS", "8"))
 KILLS_PER_TRIAL = 4
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["dbt.cli.main", "dbt.adapters.duckdb", "ml.training", "ml.release.publish", "tests.conftest"]
+    ["dbt.cli.main", "dbt.adapters.duckdb", "ml.training.train", "ml.release.publish", "tests.conftest"]
 )
 
 TABLES = (

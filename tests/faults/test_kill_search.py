@@ -18,7 +18,7 @@ from tests.tuned import copy_tuned, declare
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["dbt.cli.main", "dbt.adapters.duckdb", "ml.training", "ml.tuning.trials", "tests.searches"]
+    ["dbt.cli.main", "dbt.adapters.duckdb", "ml.training.train", "ml.tuning.trials", "tests.searches"]
 )
 
 

@@ -18,12 +18,12 @@ from typer.testing import CliRunner
 import eiderdown
 from eiderdown.cli import app
 from eiderdown.commands.model_pages import print_diff
-from ml.datasets import kept_versions
+from ml.datasets.versions import kept_versions
 from ml.export.onnx_model import onnx_inputs
-from ml.model_diff import diff_models
-from ml.models import kept_models
-from ml.reproduction import reproductions_of
-from ml.training_again import reproduce
+from ml.registry.model_diff import diff_models
+from ml.registry.models import kept_models
+from ml.training.reproduction import reproductions_of
+from ml.training.again import reproduce
 from tests.conftest import Project
 
 

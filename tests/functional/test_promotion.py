@@ -18,7 +18,7 @@ import eiderdown
 from eiderdown.cli import app
 from eiderdown.demonstration import tour
 from ml.errors import ArtifactError, DeclarationError, ReleaseError
-from ml.models import kept_models
+from ml.registry.models import kept_models
 from ml.promotion import decide
 from ml.promotion.decision import decisions_folder, read_decisions
 from ml.promotion.environments import bring_over

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 import eiderdown
 from ml import json_values
-from ml.datasets import dataset_version
+from ml.datasets.versions import dataset_version
 from ml.field_types import CARRIED
 from serving.app import create_app
 from tests.conftest import Project, copy_machines

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.canary import check_in_child, make_canary
+from ml.scoring.canary import check_in_child, make_canary
 from ml.errors import ArtifactError
 from ml.estimators.base import TrainingData
 from ml.estimators.lightgbm import LightGBM
-from ml.scorer import Scorer
-from ml.signature import Feature, Signature
+from ml.scoring.scorer import Scorer
+from ml.scoring.signature import Feature, Signature
 
 FEATURES = [Feature("x", "DOUBLE"), Feature("color", "VARCHAR", ["blue", "red"])]
 SIGNATURE = Signature(

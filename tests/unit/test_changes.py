@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ml.changes import changes
+from ml.meaning.changes import changes
 
 SOURCES = {
     "s.t": {"fingerprint": "source", "columns": {"a": "int", "b": "int", "at": "timestamptz"}},

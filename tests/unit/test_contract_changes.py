@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ml.contract_changes import category, contract_changes
+from ml.contracts.changes import category, contract_changes
 
 
 def _contract(**changed: Any) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.contract_inference import Contract, infer
-from ml.contract_yaml import as_model, to_yaml
+from ml.contracts.inference import Contract, infer
+from ml.contracts.yaml_text import as_model, to_yaml
 from ml.quoting import quote
 
 SPECIAL = [float("nan"), float("inf"), float("-inf"), 1e300, -1e-300]

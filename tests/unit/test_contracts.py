@@ -7,7 +7,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from ml.contracts import check_table, hold_rows
+from ml.contracts.check import check_table, hold_rows
 from ml.errors import ContractError
 
 COLUMNS = {

@@ -14,7 +14,7 @@ from ml.estimators.lightgbm import LightGBM
 from ml.estimators.linear import Linear
 from ml.estimators.mlp_network import BLOCK, Network
 from ml.estimators.torch_mlp import TorchMLP
-from ml.signature import Feature
+from ml.scoring.signature import Feature
 from tests.estimators import FEATURES, data_of, outputs_of, rows
 
 

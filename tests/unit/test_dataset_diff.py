@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
-from ml.dataset_diff import diff_versions
-from ml.distribution import QUANTILES, DistributionChange, compare_column
+from ml.datasets.diff import diff_versions
+from ml.datasets.distribution import QUANTILES, DistributionChange, compare_column
 from ml.errors import ArtifactError
 from tests.recorded import record, view
 

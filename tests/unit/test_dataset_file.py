@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from ml.dataset_file import read_dataset_file, write_dataset_file
+from ml.datasets.file import read_dataset_file, write_dataset_file
 from ml.errors import ArtifactError, DeclarationError
 from tests.recorded import record, view
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ml.fingerprint import fingerprint
+from ml.meaning.fingerprint import fingerprint
 
 SOURCES = {
     "s.t": {"fingerprint": "source", "columns": {"a": "int", "b": "int", "c": "varchar", "at": "timestamptz"}},

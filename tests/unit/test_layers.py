@@ -7,16 +7,16 @@ from tests.conftest import REPOSITORY
 
 # What reading a release takes: artifacts, signatures, contracts, request-time features, the predict side of estimators.
 SERVING_MAY_USE = {
-    "ml.canary",
+    "ml.scoring.canary",
     "ml.errors",
     "ml.files",
     "ml.field_types",
     "ml.json_values",
     "ml.release.feature_file",
     "ml.release.manifest",
-    "ml.request_features",
-    "ml.scorer",
-    "ml.signature",
+    "ml.scoring.request_features",
+    "ml.scoring.scorer",
+    "ml.scoring.signature",
 }
 
 

@@ -13,7 +13,7 @@ import pytest
 from ml.errors import ArtifactError
 from ml.estimators.lightgbm import LightGBM
 from ml.estimators.lightgbm_text import check_text
-from ml.signature import Feature
+from ml.scoring.signature import Feature
 
 FEATURES = 4
 
@@ -26,7 +26,7 @@ import numpy as np
 from ml.errors import ArtifactError
 from ml.estimators.lightgbm import LightGBM
 from ml.files import read_checked
-from ml.signature import Feature
+from ml.scoring.signature import Feature
 matrix = np.frombuffer(bytes.fromhex(sys.stdin.readline())).reshape(-1, 4)
 features = [Feature(name, "DOUBLE") for name in "abcd"]
 file = Path(tempfile.mkdtemp()) / "model.txt"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ml.lineage import lineage
+from ml.meaning.lineage import lineage
 
 SOURCES = {
     "raw.t": {"fingerprint": "source", "columns": {"a": "int", "b": "int", "c": "int", "at": "timestamptz"}},

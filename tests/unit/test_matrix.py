@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.matrix import to_matrix
-from ml.signature import Feature
+from ml.scoring.matrix import to_matrix
+from ml.scoring.signature import Feature
 
 ROWS = 20_000
 

@@ -12,9 +12,9 @@ from ml import files
 from ml.errors import DeclarationError
 from ml.estimators.base import TrainingData
 from ml.estimators.lightgbm import LightGBM
-from ml.predict_function import register
-from ml.scorer import Scorer
-from ml.signature import Feature, Signature
+from ml.scoring.predict_function import register
+from ml.scoring.scorer import Scorer
+from ml.scoring.signature import Feature, Signature
 
 FEATURES = [
     Feature("distance", "DOUBLE"),

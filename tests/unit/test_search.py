@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-from ml.datasets import in_memory
+from ml.datasets.versions import in_memory
 from ml.errors import DeclarationError, EiderdownError
 from ml.estimators.linear import Linear
-from ml.training_data import prepare
+from ml.training.data import prepare
 from ml.tuning.journal import SearchIsHeld, held, is_held, journal_path
 from ml.tuning.search import Budget, Progress
 from tests.searches import SPACE, model, run, trials, versions

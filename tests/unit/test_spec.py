@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from ml.declarations import problems
+from ml.training.declarations import problems
 from ml.errors import DeclarationError
-from ml.spec import ModelSpec
+from ml.training.spec import ModelSpec
 
 GOOD: dict[str, Any] = {"task": "binary", "dataset": "orders", "target": "is_late", "estimator": "lightgbm"}
 

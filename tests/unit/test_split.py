@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from ml.errors import DeclarationError
-from ml.spec import ModelSpec
-from ml.split import split_rows
+from ml.training.spec import ModelSpec
+from ml.training.split import split_rows
 
 GOOD: dict[str, Any] = {"task": "binary", "dataset": "orders", "target": "is_late", "estimator": "lightgbm"}
 

@@ -12,7 +12,7 @@ from ml.estimators.base import Estimator, TrainingData
 from ml.estimators.linear import Linear
 from ml.estimators.mlp_network import BLOCK, Network
 from ml.estimators.torch_mlp import TorchMLP
-from ml.signature import Feature
+from ml.scoring.signature import Feature
 from tests.estimators import COLOR, FEATURES, PLACE, data_of, rows
 
 NUMBERS = [Feature("a", "DOUBLE"), Feature("b", "DOUBLE"), Feature("c", "DOUBLE")]

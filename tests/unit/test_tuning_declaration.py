@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ml.errors import DeclarationError
-from ml.spec import ModelSpec
+from ml.training.spec import ModelSpec
 from tests.searches import MODEL, SPACE, model
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
-from ml.spec import METRICS
+from ml.training.spec import METRICS
 from ml.tuning.metrics import measure
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -1,5 +1,5 @@
 def model(dbt, session):
-    from ml.partial_dependence import partial_dependence
+    from ml.explanation.partial_dependence import partial_dependence
 
     dbt.config(materialized="registered")
     versions = dbt.ref("model_versions")

@@ -1,0 +1,1 @@
+"""Contracts: checked where data crosses into Python, proposed from data, compared."""

@@ -1,0 +1,1 @@
+"""Dataset versions: read, compared, shared as files."""

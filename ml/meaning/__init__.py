@@ -1,0 +1,1 @@
+"""What SQL means: definitions, fingerprints, changes and lineage."""

@@ -1,0 +1,1 @@
+"""What the tables of the registry hold, for Python."""

@@ -1,0 +1,68 @@
+"""The declarations of all models of a project, checked before anything runs."""
+
+import json
+from typing import Any
+
+from ml.declared import hint
+from ml.errors import DeclarationError
+from ml.field_types import canonical, is_numeric
+from ml.training.spec import ModelSpec
+
+
+def problems(request: str) -> str:
+    """What is wrong with a project's models, a line each, empty where nothing is.
+
+    request: JSON {models: {name: config.meta.model}, datasets: {name: {columns: {name: type}, not_features: [name]}}}.
+    """
+    asked = json.loads(request)
+    found = []
+    for name, declared in asked["models"].items():
+        try:
+            _check(ModelSpec.parse(name, declared), asked["datasets"])
+        except DeclarationError as error:
+            found.append(str(error))
+    return "\n".join(found)
+
+
+def find_spec(models: dict[str, Any], model: str) -> ModelSpec:
+    """A model's declaration, checked. models: name to config.meta.model. Raises DeclarationError where it is not there."""
+    if model not in models:
+        raise DeclarationError(
+            f"there is no model '{model}' in the project; its models are {', '.join(models) or 'none'}.{hint(model, models)}"
+        )
+    return ModelSpec.parse(model, models[model])
+
+
+def _check(spec: ModelSpec, datasets: dict[str, dict[str, Any]]) -> None:
+    where = f"model {spec.name}: config.meta.model"
+    if spec.dataset not in datasets:
+        raise DeclarationError(
+            f"{where}.dataset: there is no dataset '{spec.dataset}' in the project; its datasets are "
+            f"{', '.join(datasets) or 'none'}.{hint(spec.dataset, datasets)}"
+        )
+    columns = datasets[spec.dataset]["columns"]
+    check_columns(spec, columns, set(datasets[spec.dataset]["not_features"]))
+
+
+def check_columns(spec: ModelSpec, columns: dict[str, str], not_features: set[str]) -> list[str]:
+    """The features of a model, in the dataset's order. columns: the dataset's, with their types.
+
+    Raises DeclarationError where a column that the declaration names is none, or a feature has a type that no model takes.
+    """
+    where = f"model {spec.name}: config.meta.model"
+    named = [("target", spec.target), ("split.column", spec.split.column), *(("slices", name) for name in spec.slices)]
+    for field, column in named:
+        if column is not None and column not in columns:
+            raise DeclarationError(
+                f"{where}.{field}: '{column}' is no column of the dataset {spec.dataset}.{hint(column, columns)}"
+            )
+    used = spec.select_features(columns, not_features)
+    if not used:
+        raise DeclarationError(f"{where}.features leaves no feature of the dataset {spec.dataset}.")
+    for column in used:
+        if not is_numeric(columns[column]) and canonical(columns[column]) != "VARCHAR":
+            raise DeclarationError(
+                f"{where}.features: '{column}' is {columns[column]}; a model takes numbers, booleans and text. Leave it out "
+                "with features: {exclude: [...]}, or make a number of it."
+            )
+    return used

@@ -1,0 +1,22 @@
+"""The score from which on a binary model's label is true."""
+
+import numpy as np
+
+from ml.training.spec import ModelSpec
+
+
+def choose_threshold(spec: ModelSpec, scores: np.ndarray, target: np.ndarray) -> float | None:
+    """The declared threshold, or the score at which F1 on the validation split is greatest; None of another task.
+
+    scores, target: shape (rows,), of the validation split.
+    """
+    if spec.task != "binary":
+        return None
+    if isinstance(spec.threshold, int | float):
+        return float(spec.threshold)
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(target[order])
+    f1 = 2 * hits / (np.arange(1, len(order) + 1) + target.sum())
+    # Only the last of equal scores can be cut after.
+    f1[:-1][np.diff(scores[order]) == 0] = -1
+    return float(scores[order][np.argmax(f1)])
