@@ -10,10 +10,10 @@ import duckdb
 from ml.datasets.file import read_dataset_file
 from ml.datasets.versions import DatasetVersion, find_version, kept_versions
 from ml.errors import ArtifactError, ReleaseError
-from ml.registry.models import choose_version
-from ml.scoring.predict_function import register
 from ml.quoting import literal
+from ml.registry.models import choose_version
 from ml.release.manifest import Manifest, current_release, read_manifest, releases_folder
+from ml.scoring.predict_function import register
 from ml.scoring.signature import Signature
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pyarrow as pa
 from ml.errors import ContractError, DeclarationError, ReleaseError
 from ml.field_types import arrow_type, canonical, encode
 from ml.registry.models import ModelVersion
-from ml.release.manifest import current_release, releases_folder
 from ml.registry.reports import metrics_of
+from ml.release.manifest import current_release, releases_folder
 from ml.scoring.scorer import Scorer
 from ml.scoring.signature import Signature
 from serving.predictor import Inputs

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from ml.scoring.canary import check
 from ml.errors import ArtifactError, ReleaseError
 from ml.field_types import arrow_type, encode
 from ml.release.manifest import ReleasedModel
+from ml.scoring.canary import check
 from ml.scoring.request_features import ExpressionError, RequestFeatures
 from ml.scoring.scorer import Scorer
 from ml.scoring.signature import Signature, ViewInput

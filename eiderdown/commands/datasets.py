@@ -12,9 +12,9 @@ from rich.table import Table
 import eiderdown
 from eiderdown.output import AsJson, console, print_rows
 from ml.datasets.diff import DatasetDiff, diff_versions
+from ml.datasets.distribution import KOLMOGOROV_SMIRNOV, Distribution, DistributionChange
 from ml.datasets.file import write_dataset_file
 from ml.datasets.versions import DatasetVersion
-from ml.datasets.distribution import KOLMOGOROV_SMIRNOV, Distribution, DistributionChange
 from ml.errors import ReleaseError
 from ml.field_types import encode
 

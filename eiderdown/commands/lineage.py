@@ -8,8 +8,8 @@ from rich.tree import Tree
 
 import eiderdown
 from eiderdown.output import AsJson, console
-from ml.registry.catalog import lineage_of
 from ml.field_types import encode
+from ml.registry.catalog import lineage_of
 from ml.release.manifest import all_manifests, current_release, releases_folder
 
 

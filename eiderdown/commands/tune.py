@@ -25,8 +25,8 @@ def tune(
     The warehouse is not opened, so dbt may run meanwhile. Stopped at any time, it goes on where it was when it is started again.
     """
     # dbt and Optuna take long to import, which no other command needs.
-    from ml.training.declarations import find_spec
     from ml.project import declared_models
+    from ml.training.declarations import find_spec
     from ml.tuning.search import Budget, Progress, search
 
     with console.status("dbt reads the project"):

@@ -11,7 +11,7 @@
 {% macro default__batch_predictions(rows) -%}
 {%- set declared = (model.config.meta or {}).get('predictions', {}) -%}
 {%- set champion = eiderdown.champion_of(declared.model) -%}
-{%- if not champion -%}{{ return('select 1') }}{%- endif -%}
+{%- if not champion -%}{{ return('select * from ' ~ rows) }}{%- endif -%}
 {%- set signature = champion.signature -%}
 {%- set name = eiderdown.literal(declared.model ~ '@' ~ champion.version) -%}
 select
@@ -59,7 +59,7 @@ from (
 {% macro default__prediction_contributions(rows) -%}
 {%- set declared = (model.config.meta or {}).get('contributions', {}) -%}
 {%- set champion = eiderdown.champion_of(declared.model) -%}
-{%- if not champion -%}{{ return('select 1') }}{%- endif -%}
+{%- if not champion -%}{{ return('select * from ' ~ rows) }}{%- endif -%}
 {%- set name = eiderdown.literal(declared.model ~ '@' ~ champion.version) -%}
 select
     {{ eiderdown.literal(declared.model) }} as model,

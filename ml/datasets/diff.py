@@ -7,8 +7,8 @@ from typing import Any
 
 import duckdb
 
-from ml.datasets.versions import DatasetVersion, in_memory
 from ml.datasets.distribution import DistributionChange, compare_column
+from ml.datasets.versions import DatasetVersion, in_memory
 from ml.field_types import canonical
 from ml.quoting import literal, quote
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.datasets.versions import dataset_version
-from ml.registry.history import history
 from ml.explanation.sample import sample_test_split
+from ml.registry.history import history
 from ml.registry.models import ModelVersion, registered_versions
 from ml.scoring.scorer import Scorer
 from ml.training.data import to_floats

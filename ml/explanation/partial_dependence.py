@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.datasets.versions import dataset_version
-from ml.explanation.sample import sample_test_split
 from ml.explanation.importance import versions_without
+from ml.explanation.sample import sample_test_split
 from ml.scoring.scorer import Scorer
 from ml.scoring.signature import Feature
 

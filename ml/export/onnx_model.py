@@ -13,8 +13,8 @@ from ml import files
 from ml.datasets.versions import DatasetVersion
 from ml.errors import ArtifactError, DeclarationError
 from ml.estimators.lightgbm_text import check_text
-from ml.scoring.matrix import to_matrix
 from ml.registry.models import ModelVersion
+from ml.scoring.matrix import to_matrix
 from ml.scoring.signature import Feature
 
 GREATEST_DIFFERENCE = 1e-5

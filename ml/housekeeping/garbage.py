@@ -12,9 +12,9 @@ import duckdb
 
 from ml import files
 from ml.errors import ArtifactError
-from ml.registry.history import history
 from ml.housekeeping.old_artifacts import artifacts_of_versions, named_versions, orphans
 from ml.housekeeping.old_releases import choose_releases
+from ml.registry.history import history
 
 
 @dataclasses.dataclass(frozen=True)

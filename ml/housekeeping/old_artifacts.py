@@ -5,9 +5,9 @@ from pathlib import Path
 import duckdb
 
 from ml import files
-from ml.registry.history import history
 from ml.housekeeping.old_releases import Releases
 from ml.quoting import quote
+from ml.registry.history import history
 from ml.release.models import LATEST_VERSIONS
 
 _NEWEST = "arg_max(version, since) over (partition by model, alias)"

@@ -2,9 +2,9 @@
 
 import json
 
+from ml.digest import digest
 from ml.meaning.canonical import normal_form
 from ml.meaning.definition import marks_read
-from ml.digest import digest
 from ml.meaning.meaning import meaning_of
 
 

@@ -4,8 +4,8 @@ import duckdb
 import numpy as np
 from matplotlib.figure import Figure
 
-from ml.registry.models import ModelVersion
 from ml.plots.style import GREY, MODEL, NothingToDraw, beside, new_axes, wilson
+from ml.registry.models import ModelVersion
 from ml.registry.reports import metric_of, test_rows
 
 

@@ -3,8 +3,8 @@
 import duckdb
 from matplotlib.figure import Figure
 
-from ml.registry.models import ModelVersion
 from ml.plots.style import GREY, MODEL, PALE, NothingToDraw, add_axes, new_axes
+from ml.registry.models import ModelVersion
 from ml.registry.reports import importance_of
 
 MOST = 20

@@ -4,8 +4,8 @@ import duckdb
 import numpy as np
 from matplotlib.figure import Figure
 
-from ml.registry.models import ModelVersion
 from ml.plots.style import GREY, MODEL, PALE, NothingToDraw, baseline, beside, new_axes
+from ml.registry.models import ModelVersion
 from ml.registry.reports import metric_of
 
 _OURS = {"auc": "auc", "multi_logloss": "log_loss", "binary_logloss": "log_loss", "loss": "log_loss"}

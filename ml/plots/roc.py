@@ -3,8 +3,8 @@
 import duckdb
 from matplotlib.figure import Figure
 
-from ml.registry.models import ModelVersion
 from ml.plots.style import GREY, MODEL, NothingToDraw, beside, new_axes
+from ml.registry.models import ModelVersion
 from ml.registry.reports import metric_of, test_rows
 
 

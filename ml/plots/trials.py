@@ -3,8 +3,8 @@
 import duckdb
 from matplotlib.figure import Figure
 
-from ml.registry.models import ModelVersion
 from ml.plots.style import MODEL, PALE, NothingToDraw, baseline, beside, new_axes
+from ml.registry.models import ModelVersion
 from ml.registry.reports import metric_of, trials_of
 from ml.training.spec import LOWER_IS_BETTER
 

@@ -2,8 +2,8 @@
 
 import duckdb
 
-from ml.registry.history import history
 from ml.promotion.decision import read_decisions
+from ml.registry.history import history
 
 CHAMPION = "champion"
 

@@ -11,12 +11,12 @@ import duckdb
 from ml import files
 from ml.datasets.versions import kept_dataset_rows
 from ml.errors import ArtifactError, DeclarationError
-from ml.registry.history import history
-from ml.registry.models import kept_rows, to_record
 from ml.promotion.champion import CHAMPION
 from ml.promotion.decide import Decided, check_alias, publish
 from ml.promotion.decision import Decision, because, read_decisions
 from ml.promotion.next_release import NextRelease, next_release
+from ml.registry.history import history
+from ml.registry.models import kept_rows, to_record
 from ml.release.models import other_meanings
 from ml.warehouse import held, warehouse_file
 

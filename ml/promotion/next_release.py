@@ -13,9 +13,9 @@ import duckdb
 from ml import files
 from ml.datasets.versions import in_memory
 from ml.errors import DeclarationError
-from ml.registry.models import kept_rows, to_record
 from ml.promotion.decision import Decision, read_decisions, record
 from ml.promotion.fold import add_row, fold
+from ml.registry.models import kept_rows, to_record
 from ml.release.database import attach, detach, registry_digest, released_table
 from ml.release.manifest import Manifest, check_files, current_release, identity, read_manifest, releases_folder
 from ml.release.models import named_aliases, write_models

@@ -9,12 +9,12 @@ from typing import Any
 import duckdb
 
 from ml import files
-from ml.training.baseline import Baseline
 from ml.declared import hint
 from ml.errors import ArtifactError, DeclarationError
 from ml.promotion.decision import Decision, imported_versions, read_decisions
 from ml.scoring.scorer import Scorer
 from ml.scoring.signature import Signature
+from ml.training.baseline import Baseline
 from ml.training.spec import METRICS, Promote
 
 JSON_COLUMNS = ("inputs", "declaration", "params", "signature", "canary", "baseline")

@@ -7,10 +7,10 @@ from pathlib import Path
 import duckdb
 
 from ml import files
-from ml.scoring.canary import check_in_child
 from ml.errors import ReleaseError
 from ml.release.lock import publisher_lock
 from ml.release.manifest import ReleasedModel, check_files, current_release, read_manifest
+from ml.scoring.canary import check_in_child
 
 
 @contextmanager

@@ -8,15 +8,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.datasets.versions import DatasetVersion, dataset_version
-from ml.training.decisions import decided_task
+from ml.promotion.champion import present_champion
 from ml.registry.history import history
 from ml.registry.models import brought_over, registered_versions
-from ml.promotion.champion import present_champion
 from ml.scoring.scorer import Scorer
 from ml.scoring.signature import Signature
+from ml.training.data import to_floats
+from ml.training.decisions import decided_task
 from ml.training.spec import ModelSpec
 from ml.training.split import SPLITS, split_rows
-from ml.training.data import to_floats
 
 
 def score_hold_out(

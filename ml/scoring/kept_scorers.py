@@ -4,8 +4,8 @@ import functools
 from pathlib import Path
 
 from ml import files
-from ml.registry.models import kept_models, models_file
 from ml.promotion.decision import decisions_folder
+from ml.registry.models import kept_models, models_file
 from ml.scoring.scorer import Scorer
 
 

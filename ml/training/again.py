@@ -7,16 +7,16 @@ import json
 import os
 from typing import Any
 
-from ml.training.code_fingerprint import code_fingerprint
 from ml.datasets.versions import DatasetVersion, find_version, in_memory
 from ml.errors import ArtifactError, DeclarationError
 from ml.estimators import ESTIMATORS
 from ml.estimators.base import Estimator, Trained
 from ml.registry.models import ModelVersion
+from ml.training.code_fingerprint import code_fingerprint
+from ml.training.data import Prepared, prepare
 from ml.training.reproduction import DIFFERENT, EQUAL, IMPOSSIBLE, Reproduction, keep_reproduction
 from ml.training.spec import ModelSpec
 from ml.training.train import libraries
-from ml.training.data import Prepared, prepare
 
 
 def reproduce(version: ModelVersion, datasets: list[DatasetVersion]) -> Reproduction:

@@ -12,7 +12,13 @@ from ml.estimators import ESTIMATORS
 _PARSING = threading.Lock()
 
 # What shapes a trained artifact: a change in one of these trains anew, a change elsewhere does not.
-TRAINING_CODE = ("ml.training.data", "ml.scoring.matrix", "ml.training.split", "ml.training.threshold", "ml.estimators.base")
+TRAINING_CODE = (
+    "ml.training.data",
+    "ml.scoring.matrix",
+    "ml.training.split",
+    "ml.training.threshold",
+    "ml.estimators.base",
+)
 
 
 @functools.cache

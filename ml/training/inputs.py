@@ -3,9 +3,9 @@
 import dataclasses
 from typing import Any
 
-from ml.training.code_fingerprint import code_fingerprint
 from ml.datasets.versions import DatasetVersion
 from ml.scoring.signature import Expression, ViewInput
+from ml.training.code_fingerprint import code_fingerprint
 from ml.training.spec import ModelSpec
 
 NOT_LEARNED_FROM = ("features", "parameters", "promote", "tune", "automl", "optional")

@@ -14,23 +14,23 @@ import duckdb
 import pyarrow as pa
 
 from ml import files
-from ml.training.baseline import Baseline, train_baseline
-from ml.scoring.canary import make_canary
 from ml.datasets.versions import DatasetVersion, dataset_version, model_inputs
-from ml.training.decisions import keep_decision
-from ml.training.declarations import check_columns
 from ml.digest import digest
 from ml.errors import DeclarationError
 from ml.estimators import ESTIMATORS
 from ml.estimators.base import Estimator
-from ml.registry.history import history
 from ml.promotion.decision import imported_versions
+from ml.registry.history import history
+from ml.scoring.canary import make_canary
 from ml.scoring.scorer import Scorer
 from ml.scoring.signature import Expression, Signature, ViewInput
+from ml.training.baseline import Baseline, train_baseline
+from ml.training.data import prepare
+from ml.training.decisions import keep_decision
+from ml.training.declarations import check_columns
+from ml.training.inputs import reason_to_train, training_inputs
 from ml.training.spec import ModelSpec
 from ml.training.threshold import choose_threshold
-from ml.training.data import prepare
-from ml.training.inputs import reason_to_train, training_inputs
 from ml.tuning.choice import with_best_trial
 
 LIBRARIES = ("lightgbm", "numpy", "duckdb", "pyarrow")

@@ -7,9 +7,9 @@ import numpy as np
 from optuna.trial import TrialState
 
 from ml.estimators import ESTIMATORS
+from ml.training.data import Prepared
 from ml.training.spec import ModelSpec
 from ml.training.threshold import choose_threshold
-from ml.training.data import Prepared
 from ml.tuning.metrics import measure
 from ml.tuning.study import Study
 from ml.tuning.trial import INTERRUPTED, Trial

@@ -7,11 +7,11 @@ from importlib.util import find_spec
 from optuna.storages import JournalStorage
 
 from ml.datasets.versions import DatasetVersion, in_memory
-from ml.training.declarations import check_columns
 from ml.errors import DeclarationError, EiderdownError
 from ml.estimators import ESTIMATORS
-from ml.training.spec import LOWER_IS_BETTER, ModelSpec
 from ml.training.data import Prepared, prepare
+from ml.training.declarations import check_columns
+from ml.training.spec import LOWER_IS_BETTER, ModelSpec
 from ml.tuning.declaration import Tuning
 from ml.tuning.identity import latest_dataset_version, search_name
 from ml.tuning.journal import held, open_to_write

@@ -1,1 +1,5 @@
-{{ eiderdown.model_versions([ref('flight_delay'), ref('flight_delay_schedule'), ref('arrival_delay_minutes')]) }}
+{{ eiderdown.model_versions([
+    ref('flight_delay'),
+    ref('flight_delay_schedule'),
+    ref('arrival_delay_minutes'),
+]) }}

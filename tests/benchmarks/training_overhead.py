@@ -61,11 +61,11 @@ def main() -> None:
     if not warehouse.is_file():
         raise SystemExit(f"{warehouse}: not there; run `make run` first.")
     from ml.datasets.versions import dataset_version, in_memory
-    from ml.training.declarations import check_columns
     from ml.estimators.lightgbm import DEFAULTS
+    from ml.training.data import prepare
+    from ml.training.declarations import check_columns
     from ml.training.spec import ModelSpec
     from ml.training.train import train
-    from ml.training.data import prepare
 
     declared = yaml.safe_load((REPOSITORY / "models/training/_training.yml").read_text())["models"]
     declaration = next(one for one in declared if one["name"] == "flight_delay")["config"]["meta"]["model"]

@@ -22,8 +22,8 @@ from ml.datasets.versions import kept_versions
 from ml.export.onnx_model import onnx_inputs
 from ml.registry.model_diff import diff_models
 from ml.registry.models import kept_models
-from ml.training.reproduction import reproductions_of
 from ml.training.again import reproduce
+from ml.training.reproduction import reproductions_of
 from tests.conftest import Project
 
 

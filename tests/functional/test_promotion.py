@@ -18,10 +18,10 @@ import eiderdown
 from eiderdown.cli import app
 from eiderdown.demonstration import tour
 from ml.errors import ArtifactError, DeclarationError, ReleaseError
-from ml.registry.models import kept_models
 from ml.promotion import decide
 from ml.promotion.decision import decisions_folder, read_decisions
 from ml.promotion.environments import bring_over
+from ml.registry.models import kept_models
 from ml.release.manifest import current_release, read_manifest
 from serving.app import create_app
 from serving.release import Release

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.scoring.canary import check_in_child, make_canary
 from ml.errors import ArtifactError
 from ml.estimators.base import TrainingData
 from ml.estimators.lightgbm import LightGBM
+from ml.scoring.canary import check_in_child, make_canary
 from ml.scoring.scorer import Scorer
 from ml.scoring.signature import Feature, Signature
 

@@ -13,8 +13,8 @@ from ml import files
 from ml.errors import ArtifactError, DeclarationError
 from ml.estimators.base import TrainingData
 from ml.estimators.lightgbm import LightGBM
-from ml.scoring.kept_scorers import kept_scorer
 from ml.registry.models import ModelVersion, models_file
+from ml.scoring.kept_scorers import kept_scorer
 from ml.scoring.signature import Feature, Signature
 
 FEATURES = [Feature("x", "DOUBLE")]

@@ -13,8 +13,8 @@ from ml.errors import ArtifactError, DeclarationError
 from ml.estimators import ESTIMATORS
 from ml.estimators.base import TrainingData
 from ml.export.onnx_model import greatest_difference, onnx_inputs, to_onnx, write_onnx
-from ml.scoring.matrix import to_matrix
 from ml.registry.models import ModelVersion
+from ml.scoring.matrix import to_matrix
 from ml.scoring.signature import Feature
 from tests.recorded import record, record_model
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from ml.training.declarations import problems
 from ml.errors import DeclarationError
+from ml.training.declarations import problems
 from ml.training.spec import ModelSpec
 
 GOOD: dict[str, Any] = {"task": "binary", "dataset": "orders", "target": "is_late", "estimator": "lightgbm"}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ml.scoring.signature import RequestField, ViewInput
-from ml.training.spec import ModelSpec
 from ml.training.inputs import reason_to_train, training_inputs
+from ml.training.spec import ModelSpec
 from tests.recorded import DEFINITION, record
 
 DECLARATION: dict[str, Any] = {"task": "binary", "dataset": "orders", "target": "is_late", "estimator": "lightgbm"}
