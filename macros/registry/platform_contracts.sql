@@ -164,8 +164,8 @@ model_reproductions:
     differences: varchar[] not null
 
 scores:
-  primary_key: [model, version, dataset_version, row_id]
-  columns:
+  primary_key: &scores_key [model, version, dataset_version, row_id]
+  columns: &scores_columns
     model: varchar not null
     version: integer not null
     dataset_version: integer not null
@@ -178,18 +178,12 @@ scores:
     threshold: double
 
 scores_multiclass:
-  primary_key: [model, version, dataset_version, row_id]
+  primary_key: *scores_key
   columns:
-    model: varchar not null
-    version: integer not null
-    dataset_version: integer not null
-    row_id: varchar not null
-    split: varchar not null check (split in ('train', 'validation', 'test'))
-    slices: map(varchar, varchar) not null
+    <<: *scores_columns
     target: varchar not null
     score: map(varchar, double) not null
     baseline: map(varchar, double)
-    threshold: double
 
 model_metrics:
   primary_key: [model, version, dataset_version, split, slice, metric]
@@ -341,17 +335,29 @@ version_notes:
     tags: varchar[] not null
     since: timestamptz not null
 
-predictions:
-  primary_key: [model, row_id]
-  columns:
+predictions_regression:
+  primary_key: &predictions_key [model, row_id]
+  columns: &predictions_columns
     model: varchar not null
     version: integer not null
     row_id: varchar not null
     predicted_at: timestamptz not null
     score: double not null
-    label: boolean not null
     status: varchar not null check (status in ('ok', 'incomplete'))
     missing: varchar[] not null
+
+predictions_binary:
+  primary_key: *predictions_key
+  columns:
+    <<: *predictions_columns
+    label: boolean not null
+
+predictions_multiclass:
+  primary_key: *predictions_key
+  columns:
+    <<: *predictions_columns
+    score: map(varchar, double) not null
+    label: varchar not null
 
 contributions:
   primary_key: [model, row_id, feature]
@@ -361,29 +367,6 @@ contributions:
     row_id: varchar not null
     feature: varchar not null
     contribution: double not null
-
-predictions_multiclass:
-  primary_key: [model, row_id]
-  columns:
-    model: varchar not null
-    version: integer not null
-    row_id: varchar not null
-    predicted_at: timestamptz not null
-    score: map(varchar, double) not null
-    label: varchar not null
-    status: varchar not null check (status in ('ok', 'incomplete'))
-    missing: varchar[] not null
-
-predictions_regression:
-  primary_key: [model, row_id]
-  columns:
-    model: varchar not null
-    version: integer not null
-    row_id: varchar not null
-    predicted_at: timestamptz not null
-    score: double not null
-    status: varchar not null check (status in ('ok', 'incomplete'))
-    missing: varchar[] not null
 
 releases:
   primary_key: [release]
