@@ -42,7 +42,7 @@ def _version(home: Path, number: int) -> dict[str, Any]:
 def _write_registry(versions: list[dict[str, Any]], champion: int) -> None:
     alias = {"model": "delay", "alias": "champion", "version": champion}
     models_file().parent.mkdir(parents=True, exist_ok=True)
-    files.write_changed(models_file(), json.dumps({"versions": versions, "aliases": [alias]}).encode())
+    files.write_changed(models_file(), json.dumps({"versions": versions, "aliases": [alias], "decisions": []}).encode())
 
 
 def test_a_model_is_loaded_once_until_the_registry_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
