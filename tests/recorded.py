@@ -82,5 +82,6 @@ def record_model(
         "artifact": path,
         "artifact_sha256": sha256,
         "libraries": {},
+        "origin": None,
     }
     return ModelVersion(**fields | changed)

@@ -106,7 +106,9 @@ def _add_models(project: Project) -> None:
         {"name": "expected_at", "data_type": "timestamptz"},
         *({"name": f"{view}_status", "data_type": "varchar"} for view in _views(project)),
     ]
-    kept = [column for column in dataset["columns"] if column["name"] not in ("flight_id", "arrived_late")]
+    kept = [
+        column for column in dataset["columns"] if column["name"] not in ("flight_id", "arrived_late", "arrival_delay")
+    ]
     dataset["columns"] = [{"name": "row_id", "data_type": "varchar"}, *kept, *stored]
     (models / "datasets" / "_skew.yml").write_text(yaml.safe_dump(declared))
     original = (models / "datasets" / "flight_delay_dataset.sql").read_text()

@@ -1,6 +1,6 @@
 """`kill -9` at any point of a run that trains and publishes: the server serves on, the next run puts everything right.
 
-Eight kills in the ordinary run of the tests; EIDERDOWN_KILLS=100 does a hundred. Half of them fall at a random time, half
+Four kills in the ordinary run of the tests; EIDERDOWN_KILLS=100 does a hundred. Half of them fall at a random time, half
 at a random one of the file operations under the home folder, where a kill is worst.
 """
 
@@ -25,7 +25,7 @@ from serving.release import Release
 from serving.settings import Settings
 from tests.conftest import Project
 
-KILLS = int(os.environ.get("EIDERDOWN_KILLS", "8"))
+KILLS = int(os.environ.get("EIDERDOWN_KILLS", "4"))
 KILLS_PER_TRIAL = 4
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(

@@ -65,9 +65,10 @@ def test_lineage_reaches_the_raw_files(built: Project) -> None:
 def test_usage_names_the_models_that_take_a_feature(built: Project) -> None:
     usage = "select kind, name, name_version, aliases from registry.feature_usage where view = 'plane_activity' and version = 2 "
     direct = built.query(usage + "and \"column\" = 'mean_arrival_delay' order by all")
-    assert direct == [("dataset", "flight_delay", 1, []), ("model", "flight_delay", 1, ["champion"])]
+    models = [("model", "arrival_delay_minutes", 1, ["champion"]), ("model", "flight_delay", 1, ["champion"])]
+    assert direct == [("dataset", "flight_delay", 1, []), *models]
     through_an_expression = built.query(usage + "and \"column\" = 'expected_at' and kind = 'model'")
-    assert through_an_expression == [("model", "flight_delay", 1, ["champion"])]
+    assert through_an_expression == models
     taken = "select view, \"column\" from registry.feature_usage where name = 'flight_delay_schedule' order by all"
     assert built.query(taken) == [("departure", "local_hour"), ("departure", "weekday")]
 
@@ -80,10 +81,13 @@ def test_lineage_command_goes_both_ways(run: Any, built: Project) -> None:
     ]
     assert [(row["kind"], row["name"], row["version"]) for row in down["users"]] == [
         ("dataset", "flight_delay", 1),
+        ("model", "arrival_delay_minutes", 1),
         ("model", "flight_delay", 1),
     ]
     [current] = built.query("select release from registry.releases")
-    assert down["releases"] == [{"release": current[0], "is_current": True, "models": ["flight_delay_v1"]}]
+    assert down["releases"] == [
+        {"release": current[0], "is_current": True, "models": ["arrival_delay_minutes_v1", "flight_delay_v1"]}
+    ]
     up = run("lineage", "raw.flights.arr_delay", "--json")
     made = {row["feature"] for row in up["features"] if row["usage"] == "value"}
     assert "features.route_activity_v1.route_mean_arrival_delay" in made
@@ -96,7 +100,7 @@ def test_lineage_command_goes_both_ways(run: Any, built: Project) -> None:
 def test_features_are_found_and_shown(run: Any) -> None:
     found = run("features", "search", "DELAY", "--json")
     assert found[0]["feature"] == "features.carrier_activity_v1.carrier_mean_arrival_delay"
-    assert found[0]["used_by"] == ["flight_delay 1"]
+    assert found[0]["used_by"] == ["arrival_delay_minutes 1", "flight_delay 1"]
     assert {row["status"] for row in found} == {"active", "deprecated"}
     assert run("features", "search", "millibars", "--json")[0]["feature"] == "features.origin_weather_v1.pressure"
     assert run("features", "search", "no such thing", "--json") == []

@@ -72,7 +72,8 @@ def _write(folder: Path) -> None:
             ROWS.format(model=model, target_type=target, score_type=score, **FORMULAS[task])
         )
     for table in TABLES:
-        (folder / "models" / f"{table}.sql").write_text(f"{{{{ eiderdown.{table}([{relations}]) }}}}\n")
+        listed = f"[{relations}]" if table == "model_metrics" else ""
+        (folder / "models" / f"{table}.sql").write_text(f"{{{{ eiderdown.{table}({listed}) }}}}\n")
         models.append({"name": table, "config": {"materialized": "registered"}})
     (folder / "models" / "models.yml").write_text(yaml.safe_dump({"version": 2, "models": models}))
 

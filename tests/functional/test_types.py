@@ -15,7 +15,7 @@ from ml import json_values
 from ml.datasets.versions import dataset_version
 from ml.field_types import CARRIED
 from serving.app import create_app
-from tests.conftest import Project, copy_machines
+from tests.conftest import Project, copy_machines, messages
 
 MACHINE = 9007199254740992
 NAN, INFINITE, NEGATIVE = "NaN", "Infinity", "-Infinity"
@@ -322,11 +322,14 @@ def refused(typed: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     _write(project, "datasets/asked.sql", f"select {nulls}")
     _write(project, "datasets/asked.yml", _contract("asked", columns, config={"meta": meta}))
     model = folder / "models" / "training" / "training.yml"
-    declared = model.read_text().replace("dataset: stops, target: stopped", "dataset: seen, target: a_boolean")
+    as_it_was = model.read_text()
+    declared = as_it_was.replace("dataset: stops, target: stopped", "dataset: seen, target: a_boolean")
     model.write_text(declared.replace("{exclude: [machine_id]}", "[a_bigint, embedding]"))
-    result = project.dbt("run", "--select", "odd_*", "asked", "will_stop", succeeds=False)
+    said = messages(project.dbt("run", "--select", "will_stop", succeeds=False))
+    model.write_text(as_it_was)
+    result = project.dbt("run", "--select", "odd_*", "asked", succeeds=False)
     assert project.query("select count(*) from duckdb_tables() where table_name like 'odd%'") == [(0,)]
-    return {node.node.name: node.message for node in result.result}
+    return {node.node.name: node.message for node in result.result} | {"will_stop": said}
 
 
 @pytest.mark.parametrize(("place", "kind"), list(enumerate(REFUSED)))
@@ -341,5 +344,5 @@ def test_a_request_holds_no_list(refused: dict[str, str]) -> None:
 
 
 def test_a_model_takes_no_list(refused: dict[str, str]) -> None:
-    said = "model will_stop: the feature 'embedding' is float[3]; a model takes numbers, booleans and text"
+    said = "config.meta.model.features: 'embedding' is float[3]; a model takes numbers, booleans and text"
     assert said in refused["will_stop"]

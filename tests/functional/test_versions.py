@@ -28,7 +28,10 @@ def test_a_version_that_changes_its_meaning_stops_before_it_is_overwritten(proje
         "feature view route_activity version 1: its meaning has changed (breaking): column route_landings changed"
         in said
     )
-    assert "Used by the dataset flight_delay version 1, the model flight_delay version 1" in said
+    assert (
+        "Used by the dataset flight_delay version 1, the model arrival_delay_minutes version 1, the model flight_delay"
+        in said
+    )
     assert "write it as route_activity_v2.sql, with `- v: 2` under versions: in its YAML" in said
     assert "eiderdown_take_changes" not in said
     assert project.query("select * from features.route_activity_v1 order by all") == before
@@ -54,7 +57,11 @@ def test_a_change_upstream_is_a_change_of_what_uses_it_and_of_nothing_else(
     }
     weather = lines["features.origin_weather_v1"]
     assert (weather["what"], weather["causes"]) == (["column temperature changed"], ["staging.weather"])
-    assert weather["used_by"] == ["the dataset flight_delay version 1", "the model flight_delay version 1"]
+    assert weather["used_by"] == [
+        "the dataset flight_delay version 1",
+        "the model arrival_delay_minutes version 1",
+        "the model flight_delay version 1",
+    ]
     assert project.query("select * from staging.weather order by all") == before
     result = project.dbt("run", "-s", "weather+", "flights+1", succeeds=False)
     assert messages(result).count("its meaning has changed") == 1
@@ -360,7 +367,7 @@ def test_a_new_version_of_a_request_time_view_trains_although_no_value_changes(p
     project.dbt("run", "-s", "departure.v2", "feature_views")
     project.dbt("run", "--selector", "training_pipeline")
     trained = "select model, max(version) from registry.model_versions group by 1 order by 1"
-    assert project.query(trained) == [("flight_delay", 2), ("flight_delay_schedule", 2)]
+    assert project.query(trained) == [("arrival_delay_minutes", 2), ("flight_delay", 2), ("flight_delay_schedule", 2)]
 
 
 def test_a_request_time_view_keeps_its_meaning(project: Project) -> None:

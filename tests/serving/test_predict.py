@@ -111,6 +111,7 @@ def test_the_other_pages(client: TestClient, instance: dict) -> None:
     client.post("/predict/flight_delay", json={"instances": [instance]})
     assert client.get("/health/live").json() == {"status": "live"}
     assert [model["model"] for model in client.get("/models").json()["models"]] == [
+        "arrival_delay_minutes",
         "flight_delay",
         "flight_delay_schedule",
     ]
