@@ -67,7 +67,7 @@ def test_usage_names_the_models_that_take_a_feature(built: Project) -> None:
     direct = built.query(usage + "and \"column\" = 'mean_arrival_delay' order by all")
     models = [("model", "arrival_delay_minutes", 1, ["champion"]), ("model", "flight_delay", 1, ["champion"])]
     assert direct == [("dataset", "flight_delay", 1, []), *models]
-    through_an_expression = built.query(usage + "and \"column\" = 'expected_at' and kind = 'model'")
+    through_an_expression = built.query(usage + "and \"column\" = 'expected_at' and kind = 'model' order by all")
     assert through_an_expression == models
     taken = "select view, \"column\" from registry.feature_usage where name = 'flight_delay_schedule' order by all"
     assert built.query(taken) == [("departure", "local_hour"), ("departure", "weekday")]
