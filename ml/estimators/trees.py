@@ -8,7 +8,9 @@ infinity and what goes right is NaN.
 
 import ctypes
 import itertools
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -32,11 +34,14 @@ _KINDS = (
 _NAN_GOES_LEFT, _OF_CATEGORIES = 1, 4
 # Bits 2 and 3 of a decision.
 _NOTHING, _ZERO_AND_NAN = 0, 1
+_ROWS_OF_A_THREAD = 8_192
 _IDENTITY = ("regression", "regression_l1", "huber", "fair", "quantile", "mape")
 
 
 class Trees:
-    """A model that scores. Safe to call from many threads; a call lets go of the interpreter's lock. One thread a call."""
+    """A model that scores. Safe to call from many threads; a call lets go of the interpreter's lock. Many rows take several
+    threads, which changes no bit: each row is summed on its own.
+    """
 
     def __init__(self, model: TreeModel, features: int, outputs: int) -> None:
         """Lay out a checked model. Raises ArtifactError where its objective has a link that is not known."""
@@ -83,18 +88,27 @@ class Trees:
                 f"a matrix of {features} features of type {matrix.dtype}; the model takes {self._features} float64"
             )
         sums = np.zeros((rows, self._outputs))
+        parts = min(rows // _ROWS_OF_A_THREAD, os.cpu_count() or 1)
+        if parts < 2:
+            self._walk(matrix, sums)
+        else:
+            with ThreadPoolExecutor(parts) as threads:
+                list(threads.map(self._walk, np.array_split(matrix, parts), np.array_split(sums, parts)))
+        return sums
+
+    def _walk(self, matrix: np.ndarray, sums: np.ndarray) -> None:
+        """Write the sums of some rows."""
         block = np.empty(self._block_size)
         row_stride, feature_stride = matrix.strides
         self._program.score(
             self._address,
             matrix.ctypes.data,
-            rows,
+            len(matrix),
             row_stride // 8,
             feature_stride // 8,
             block.ctypes.data,
             sums.ctypes.data,
         )
-        return sums
 
 
 def _link(objective: str, outputs: int) -> tuple[str, float]:

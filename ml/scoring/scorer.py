@@ -42,6 +42,10 @@ class Scorer:
         """
         return self._of_rows(self._estimator.predict, features)
 
+    def score_matrix(self, matrix: np.ndarray) -> np.ndarray:
+        """`score` of rows that `to_matrix` has made a matrix of."""
+        return self._estimator.predict(matrix)
+
     def raw_score(self, features: pa.Table) -> np.ndarray:
         """The score before the link function, in the shape of `score`: log-odds, or a regression's value."""
         return self._of_rows(self._estimator.raw_score, features)

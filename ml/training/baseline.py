@@ -12,7 +12,7 @@ from ml.scoring.signature import Signature
 from ml.training.spec import ModelSpec
 
 ESTIMATOR = "linear"
-MOST_ROWS = 50_000
+MOST_ROWS = 20_000
 """A sample says as well what a linear model can do, and its training costs little beside the model's own."""
 
 

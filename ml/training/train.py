@@ -134,7 +134,6 @@ def _learn(
     prepared = prepare(session, spec, dataset, used)
     data = prepared.data
     trained = estimator.train(data, spec.parameters, spec.seed)
-    loaded = estimator(trained.artifact, data.features, data.outputs)
     signature = Signature(
         at=dataset.definition["at"],
         request=dataset.request,
@@ -143,12 +142,14 @@ def _learn(
         features=data.features,
         task=spec.task,
         classes=prepared.classes,
-        threshold=choose_threshold(spec, loaded.predict(data.validation[0]), data.validation[1]),
+        threshold=None,
     )
     folder = artifacts_folder(spec.name)
     path = f"{folder}/{hashlib.sha256(trained.artifact).hexdigest()}{estimator.suffix}"
     files.note_unregistered(files.home() / path, table)
     sha256 = files.write_whole(files.home() / path, trained.artifact)
+    scorer = Scorer(files.home() / path, estimator.artifact_format, sha256, signature)
+    threshold = choose_threshold(spec, scorer.score_matrix(data.validation[0]), data.validation[1])
     baseline = train_baseline(spec, data, folder, table)
     return {
         "created_at": dt.datetime.now(dt.UTC),
@@ -161,10 +162,8 @@ def _learn(
         "seed": spec.seed,
         "row_counts": prepared.row_counts,
         "learning_curve": list(trained.learning_curve.items()),
-        "signature": signature.to_json(),
-        "canary": make_canary(
-            Scorer(files.home() / path, estimator.artifact_format, sha256, signature), prepared.table
-        ),
+        "signature": dataclasses.replace(signature, threshold=threshold).to_json(),
+        "canary": make_canary(scorer, prepared.table),
         "baseline": _to_json(baseline),
         "artifact_format": estimator.artifact_format,
         "artifact": path,
