@@ -1,7 +1,8 @@
 """What training through the platform costs beside calling LightGBM on the same matrix, in one process.
 
 The demonstration's flight_delay, from its recorded dataset version: reading it, checking it, the matrix, the training, the
-baseline, the artifact, the threshold and the canary; against lightgbm.train() on the matrix with the same parameters, and the model saved.
+baseline, the artifact, the threshold and the canary; against lightgbm.train() on the matrix with the same parameters, and
+the model saved.
 """
 
 import argparse
