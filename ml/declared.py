@@ -31,7 +31,8 @@ def refuse_no_number(
 ) -> None:
     """Raise DeclarationError where a value is no number within bounds, both included. meaning: what it is, for the error."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or (least is not None and value < least) or (most is not None and value > most):
+    # NaN compares with nothing.
+    if not is_number or value != value or (least is not None and value < least) or (most is not None and value > most):
         low, high = "" if least is None else f" of at least {least}", "" if most is None else f" of at most {most}"
         raise DeclarationError(
             f"{where} is '{value}'; it must be a number{low}{' and' * bool(low and high)}{high}, {meaning}."

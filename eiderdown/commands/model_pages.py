@@ -49,9 +49,10 @@ def print_version(described: Row) -> None:
     if metrics:
         console.print("\nMetrics of all rows", highlight=False)
         print_records(_by_metric([row for row in metrics if row["slice"] == "all"]), as_json=False)
-    _print_importance(
-        [{"feature": row["feature"], row["method"]: row["value"]} for row in described["importance"][:_MOST_IMPORTANT]]
-    )
+    importance: dict[str, Row] = {}
+    for row in described["importance"]:
+        importance.setdefault(row["feature"], {"feature": row["feature"]})[row["method"]] = row["value"]
+    _print_importance(list(importance.values())[:_MOST_IMPORTANT])
 
 
 def print_diff(found: ModelDiff) -> None:

@@ -30,8 +30,10 @@
     {%- do eiderdown.refuse_repeated_features(declarations) -%}
     {%- set stored = declarations | selectattr('kind', 'equalto', 'stored') | list -%}
     {%- set requested = declarations | selectattr('kind', 'equalto', 'request') | list -%}
+    {#- In brackets, since a `with` cannot follow the list of CTEs that holds the spine. #}
     {{ return(eiderdown.with_request_features(
-        eiderdown.point_in_time_join(spine, stored, at, status), eiderdown.request_features(requested)
+        'select *\nfrom (\n' ~ eiderdown.point_in_time_join(spine, stored, at, status) ~ '\n)',
+        eiderdown.request_features(requested)
     )) }}
 {%- endmacro %}
 

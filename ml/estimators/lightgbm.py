@@ -27,7 +27,7 @@ OBJECTIVES = {
     "multiclass": ("multiclass",),
     "regression": ("regression", "regression_l1", "huber", "fair", "quantile", "mape"),
 }
-METRICS = {"binary": "auc", "multiclass": "multi_logloss", "regression": "l2"}
+METRICS = {"binary": "binary_logloss", "multiclass": "multi_logloss", "regression": "l2"}
 _OWN = ("num_boost_round", "early_stopping_rounds")
 _FIXED = ("seed", "deterministic", "force_row_wise", "verbosity", "num_threads", "num_class", "linear_tree")
 

@@ -24,6 +24,8 @@ def promote(model: str, version: int, alias: str = CHAMPION, reason: str | None 
     with next_release() as release:
         release.check_version(model, version)
         previous = release.aliases.get(model, {}).get(alias)
+        if previous == version:
+            raise DeclarationError(f"version {version} is {model}'s {alias} already; name another.")
         why = because("promoted by hand", reason)
         decision = Decision.new("promote", model, version, alias=alias, previous=previous, reason=why)
         return publish(release, decision)

@@ -54,7 +54,8 @@ class NextRelease:
         """Raise DeclarationError where there is no such version, with those that there are."""
         there = self.table("model_versions").select("model, version").order("model, version").fetchall()
         if (model, version) not in there:
-            named = ", ".join(f"{name} {number}" for name, number in there) or "none"
+            of_model = [f"{name} {number}" for name, number in there if name == model]
+            named = ", ".join(of_model or [f"{name} {number}" for name, number in there]) or "none"
             raise DeclarationError(
                 f"there is no version {version} of a model '{model}'. The versions are {named}; name one of these, or train "
                 "it first."

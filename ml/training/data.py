@@ -16,6 +16,8 @@ from ml.scoring.signature import Feature
 from ml.training.spec import ModelSpec
 from ml.training.split import SPLITS, split_rows
 
+GREATEST_TARGET = 1e100
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -51,6 +53,13 @@ def prepare(session: duckdb.DuckDBPyConnection, spec: ModelSpec, dataset: Datase
                 f"model {spec.name}: no row of the training split has the class '{name}' of the target '{spec.target}'; "
                 "leave the class out of the dataset, or split otherwise."
             )
+    if spec.task == "binary":
+        for name, (_, found) in (("training", train), ("validation", validation)):
+            if len(np.unique(found)) < 2:
+                raise DeclarationError(
+                    f"model {spec.name}: all rows of the {name} split have the same target '{spec.target}'; split otherwise, "
+                    "or load more data."
+                )
     data = TrainingData(spec.task, len(classes) or 1, features, train, validation)
     return Prepared(table, splits, classes, data)
 
@@ -77,6 +86,8 @@ def _target(spec: ModelSpec, table: pa.Table) -> tuple[np.ndarray, list[str]]:
     values = to_floats(table, spec.target).to_numpy()
     if spec.task == "binary" and set(np.unique(values)) != {0, 1}:
         raise DeclarationError(f"{where} of a binary task must hold both 0 and 1, and nothing else.")
+    if np.abs(values).max(initial=0) > GREATEST_TARGET and np.isfinite(values).all():
+        raise DeclarationError(f"{where} holds values beyond {GREATEST_TARGET:g}, whose squares overflow; scale it.")
     if not np.isfinite(values).all():
         raise DeclarationError(f"{where} is not finite in {(~np.isfinite(values)).sum()} rows; leave these out.")
     return values, []

@@ -56,6 +56,10 @@ def check_columns(spec: ModelSpec, columns: dict[str, str], not_features: set[st
             raise DeclarationError(
                 f"{where}.{field}: '{column}' is no column of the dataset {spec.dataset}.{hint(column, columns)}"
             )
+    if spec.task != "multiclass" and not is_numeric(columns[spec.target]):
+        raise DeclarationError(
+            f"{where}.target: '{spec.target}' is {columns[spec.target]}; a {spec.task} task takes a number or a boolean."
+        )
     used = spec.select_features(columns, not_features)
     if not used:
         raise DeclarationError(f"{where}.features leaves no feature of the dataset {spec.dataset}.")

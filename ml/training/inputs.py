@@ -80,7 +80,10 @@ def _changed_columns(changed: list[str], both: list[str], target: str) -> list[s
 
 
 def _changed_values(prefix: str, before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    return [f"{prefix}{name}: {before.get(name)} -> {now.get(name)}" for name in _differing(before, now)]
+    return [
+        f"{prefix}{name}: {before.get(name, 'default')} -> {now.get(name, 'default')}"
+        for name in _differing(before, now)
+    ]
 
 
 def _differing(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -101,7 +101,9 @@ class ModelSpec:
             _refuse_no(str, where, declared, text, "a name")
         for flag in ("baseline", "optional"):
             _refuse_no(bool, where, declared, flag, "true or false")
-        _refuse_no(int, where, declared, "seed", "a whole number")
+        seed = declared.get("seed", cls.seed)
+        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**31:
+            raise DeclarationError(f"{where}.seed is '{seed}'; it must be a whole number from 0 to {2**31 - 1}.")
         _check_features(where, declared.get("features", "all"))
         _check_names(f"{where}.slices", declared.get("slices", []))
         threshold = declared.get("threshold", "max_f1")
@@ -169,7 +171,7 @@ def _check_names(where: str, declared: Any) -> None:
 
 def _refuse_no(kind: type, where: str, declared: dict[str, Any], name: str, meaning: str) -> None:
     value = declared.get(name)
-    if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
+    if name in declared and not isinstance(value, kind):
         raise DeclarationError(f"{where}.{name} is '{value}'; it must be {meaning}.")
 
 
@@ -195,7 +197,7 @@ def _parse_split(where: str, declared: dict[str, Any]) -> Split:
     refuse_unknown(where, declared, [entry.name for entry in fields(Split)])
     by = declared.get("by", "time")
     refuse_other(f"{where}.by", by, SPLITS_BY)
-    if (by == "group") != ("column" in declared):
+    if (by == "group") != isinstance(declared.get("column"), str):
         raise DeclarationError(f"{where}: 'column' names the column of a split by group, and of no other.")
     bounds: dict[str, dt.datetime] = {}
     for bound in ("validation_from", "test_from"):
@@ -215,7 +217,7 @@ def _parse_split(where: str, declared: dict[str, Any]) -> Split:
         raise DeclarationError(f"{where}: validation_from must lie before test_from.")
     shares = declared.get("shares", Split.shares)
     are_numbers = isinstance(shares, list | tuple) and all(isinstance(share, int | float) for share in shares)
-    if not are_numbers or len(shares) != 3 or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
+    if not are_numbers or len(shares) != 3 or not all(share > 0 for share in shares) or abs(sum(shares) - 1) > 1e-9:
         raise DeclarationError(
             f"{where}.shares must be three positive numbers that add up to 1, such as [0.7, 0.15, 0.15]."
         )

@@ -130,7 +130,7 @@ class _Search:
         failed = [trial for trial in self._trials if trial.state == "failed"]
         if len(failed) >= MOST_FAILURES and not best_trial(self._trials):
             raise EiderdownError(
-                f"model {self._spec.name}: the first {len(failed)} trials failed, the last one with: {failed[-1].reason} "
+                f"model {self._spec.name}: the first {len(failed)} trials failed, the last one with: {failed[-1].reason}. "
                 "Mend what it says, or the space in config.meta.model."
             )
 

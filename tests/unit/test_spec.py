@@ -119,3 +119,29 @@ def test_problems_of_a_project(change: dict[str, Any], message: str) -> None:
 def test_a_label_is_no_feature() -> None:
     columns = {"id": "VARCHAR", "x": "DOUBLE", "minutes": "INTEGER", "is_late": "BOOLEAN"}
     assert ModelSpec.parse("late", GOOD).select_features(columns, {"id", "minutes"}) == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"threshold": float("nan")}, "threshold is 'nan'"),
+        ({"seed": None}, "seed is 'None'; it must be a whole number from 0"),
+        ({"seed": -1}, "seed is '-1'; it must be a whole number from 0"),
+        ({"split": {"by": "group", "column": None}}, "'column' names the column of a split by group"),
+        ({"split": {"shares": [float("nan"), 0.5, 0.5]}}, "split.shares must be three positive numbers"),
+        ({"optional": None}, "optional is 'None'; it must be true or false"),
+    ],
+)
+def test_values_that_yaml_lets_through(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(DeclarationError) as error:
+        ModelSpec.parse("late", {**GOOD, **change})
+    assert message in str(error.value)
+
+
+def test_a_text_is_no_binary_target() -> None:
+    columns = {"id": "VARCHAR", "x": "DOUBLE", "state": "VARCHAR"}
+    datasets = {"orders": {"columns": columns, "not_features": ["id"]}}
+    declared = {**GOOD, "target": "state"}
+    assert "'state' is VARCHAR; a binary task takes a number" in problems(
+        json.dumps({"models": {"late": declared}, "datasets": datasets})
+    )

@@ -44,7 +44,7 @@ def test_nothing_differs(inputs: dict[str, Any]) -> None:
         ({"declaration": {"task": "binary", "seed": 2}}, "seed: 1 -> 2"),
         (
             {"parameters": {"num_leaves": 63, "lambda_l2": 1}},
-            "parameters.num_leaves: 31 -> 63; parameters.lambda_l2: None -> 1",
+            "parameters.num_leaves: 31 -> 63; parameters.lambda_l2: default -> 1",
         ),
         ({"code": "d"}, "training code changed"),
         ({"features": ["x"], "columns": {"x": "1", "is_late": "3", "id": "4", "at": "5"}}, "features left out: color"),
