@@ -187,7 +187,7 @@ def test_what_was_different_is_said(run: Any, artifacts: Path, monkeypatch: pyte
     other = dataclasses.replace(
         recorded,
         seed=2,
-        inputs=recorded.inputs | {"parameters": {"num_leaves": 5, "feature_fraction": 0.5}},
+        inputs=recorded.inputs | {"parameters": {"num_leaves": 5, "feature_fraction": 0.5, "metric": "auc"}},
         libraries=recorded.libraries | {"lightgbm": "4.0.0"},
         code_fingerprint="another",
         artifact_sha256="0" * 64,

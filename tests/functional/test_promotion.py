@@ -240,12 +240,20 @@ def test_the_champion_before_is_one_that_was_not_rolled_back(second: Project) ->
 
 def test_decisions_at_once_come_one_after_the_other(second: Project) -> None:
     with ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(lambda number: decide.promote("flight_delay", 1 + number % 2), range(4)))
+        made = list(pool.map(lambda number: decide.promote("flight_delay", 2, alias=f"choice_{number}"), range(4)))
     history = _released(HISTORY)[1:]
     assert [row[3] for row in history] == [decision.event_id for decision in read_decisions()]
     assert {row[3] for row in history} == {one.decision.event_id for one in made}
-    assert _champion(second) == history[-1][0]
+    folder = second.home / "releases"
+    named = read_manifest(folder / current_release(folder)).aliases["flight_delay"]
+    assert named == {"champion": 1} | {f"choice_{number}": 2 for number in range(4)}
     _state(second)
+
+
+def test_what_is_champion_is_not_promoted_again(second: Project) -> None:
+    with pytest.raises(DeclarationError, match="version 1 is flight_delay's champion already"):
+        decide.promote("flight_delay", 1)
+    assert read_decisions() == []
 
 
 def _promote(*kill_at_operation: int) -> str:
