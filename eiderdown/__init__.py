@@ -53,15 +53,12 @@ def connect(release: str | None = None) -> duckdb.DuckDBPyConnection:
 def _find_scorer(folder: Path, manifest: Manifest) -> Callable[[str], "Scorer"]:
     """By name the models of a release, each loaded when it is first asked for."""
     models = {(model.model, model.version): model for model in manifest.models}
-    versions: dict[str, list[int]] = {}
-    for name, number in models:
-        versions.setdefault(name, []).append(number)
 
     @functools.cache
     def find(name: str) -> "Scorer":
         from ml.scoring.scorer import Scorer
 
-        model = models[choose_version(name, versions, manifest.aliases)]
+        model = models[choose_version(name, models, manifest.aliases)]
         return Scorer(folder / model.file, model.artifact_format, model.sha256, Signature.from_json(model.signature))
 
     return find

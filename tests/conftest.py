@@ -1,9 +1,11 @@
 """What tests share: a small slice of the real flights, dbt in-process, and warehouses built once."""
 
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -11,7 +13,9 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.adapters.factory import reset_adapters
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from hypothesis import HealthCheck, settings
+from typer.testing import CliRunner
 
+from eiderdown.cli import app
 from eiderdown.demonstration import flights
 
 # Machines are shared: a slow example is no failure.
@@ -122,3 +126,16 @@ def project(tmp_path: Path, built: Project) -> Project:
     folder = tmp_path / "project"
     shutil.copytree(built.folder, folder)
     return Project(folder)
+
+
+@pytest.fixture
+def run(built: Project, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Run a command over the built demonstration: what it prints, or with --json what that holds. `code`: how it must end."""
+    monkeypatch.setenv("EIDERDOWN_HOME", str(built.home))
+
+    def run(*arguments: str, code: int = 0) -> Any:
+        answer = CliRunner().invoke(app, list(arguments))
+        assert answer.exit_code == code, answer.output
+        return json.loads(answer.stdout) if "--json" in arguments else answer.output
+
+    return run

@@ -12,10 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.datasets.versions import dataset_version
-from ml.explanation.sample import sample_test_split
-from ml.registry.history import history
-from ml.registry.models import ModelVersion, registered_versions
+from ml.explanation.sample import samples
+from ml.registry.models import ModelVersion
 from ml.scoring.scorer import Scorer
 from ml.training.data import to_floats
 
@@ -30,9 +28,7 @@ def feature_importance(
     versions, datasets: dbt.ref() of registry.model_versions and registry.datasets.
     """
     rows: list[dict[str, Any]] = []
-    for version in versions_without(session, dbt.this, versions):
-        dataset = dataset_version(datasets, version.dataset, version.dataset_version)
-        table = sample_test_split(session, version, dataset, SAMPLE_ROWS)
+    for version, table in samples(session, dbt.this, versions, datasets, SAMPLE_ROWS):
         scorer = version.scorer()
         features = [feature.name for feature in version.signature.features]
         found = {
@@ -46,14 +42,6 @@ def feature_importance(
             )
     schema = [("model", pa.string()), ("version", pa.int32()), ("feature", pa.string()), ("method", pa.string())]
     return session.from_arrow(pa.Table.from_pylist(rows, pa.schema([*schema, ("value", pa.float64())])))
-
-
-def versions_without(
-    session: duckdb.DuckDBPyConnection, relation: Any, versions: duckdb.DuckDBPyRelation
-) -> list[ModelVersion]:
-    """The versions that a registered table has no rows of, whose artifacts are there. relation: `dbt.this`."""
-    done = set(history(session, relation, "distinct model, version"))
-    return [one for one in registered_versions(versions) if (one.model, one.version) not in done and one.is_there()]
 
 
 def targets(version: ModelVersion, table: pa.Table) -> np.ndarray:

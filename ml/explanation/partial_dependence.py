@@ -7,9 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.datasets.versions import dataset_version
-from ml.explanation.importance import versions_without
-from ml.explanation.sample import sample_test_split
+from ml.explanation.sample import samples
 from ml.scoring.scorer import Scorer
 from ml.scoring.signature import Feature
 
@@ -25,9 +23,7 @@ def partial_dependence(
     versions, datasets: dbt.ref() of registry.model_versions and registry.datasets.
     """
     rows: list[dict[str, Any]] = []
-    for version in versions_without(session, dbt.this, versions):
-        dataset = dataset_version(datasets, version.dataset, version.dataset_version)
-        table = sample_test_split(session, version, dataset, SAMPLE_ROWS)
+    for version, table in samples(session, dbt.this, versions, datasets, SAMPLE_ROWS):
         scorer = version.scorer()
         for feature in version.signature.features:
             values = grid(table.column(feature.name), feature)

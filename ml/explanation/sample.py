@@ -1,13 +1,35 @@
 """Rows that a version was not trained on, to look at how it behaves."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ml.datasets.versions import DatasetVersion
-from ml.registry.models import ModelVersion
+from ml.datasets.versions import DatasetVersion, dataset_version
+from ml.registry.history import history
+from ml.registry.models import ModelVersion, registered_versions
 from ml.training.spec import ModelSpec
 from ml.training.split import SPLITS, split_rows
+
+
+def samples(
+    session: duckdb.DuckDBPyConnection,
+    relation: Any,
+    versions: duckdb.DuckDBPyRelation,
+    datasets: duckdb.DuckDBPyRelation,
+    most: int,
+) -> Iterator[tuple[ModelVersion, pa.Table]]:
+    """The versions that a registered table has no rows of, whose artifacts are there, each with a sample of its test split.
+
+    relation: `dbt.this`; versions, datasets: registry.model_versions and registry.datasets; most: rows of a sample.
+    """
+    done = set(history(session, relation, "distinct model, version"))
+    for version in registered_versions(versions):
+        if (version.model, version.version) not in done and version.is_there():
+            dataset = dataset_version(datasets, version.dataset, version.dataset_version)
+            yield version, sample_test_split(session, version, dataset, most)
 
 
 def sample_test_split(

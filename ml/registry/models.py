@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -97,30 +98,32 @@ class Models:
 
         Raises DeclarationError where there is no such model, version or alias, with those that there are.
         """
-        numbers: dict[str, list[int]] = {}
-        for version in self.versions:
-            numbers.setdefault(version.model, []).append(version.version)
-        chosen = choose_version(name, numbers, self.aliases)
-        return next(version for version in self.versions if (version.model, version.version) == chosen)
+        versions = {(version.model, version.version): version for version in self.versions}
+        return versions[choose_version(name, versions, self.aliases)]
 
 
-def choose_version(name: str, versions: dict[str, list[int]], aliases: dict[str, dict[str, int]]) -> tuple[str, int]:
+def choose_version(
+    name: str, versions: Iterable[tuple[str, int]], aliases: dict[str, dict[str, int]]
+) -> tuple[str, int]:
     """The model and version that `<model>` (its champion), `<model>@<version>` or `<model>@<alias>` means.
 
     Raises DeclarationError where there is no such model, version or alias, with those that there are.
     """
     model, _, which = name.partition("@")
-    if model not in versions:
+    numbers: dict[str, list[int]] = {}
+    for known, version in versions:
+        numbers.setdefault(known, []).append(version)
+    if model not in numbers:
         raise DeclarationError(
-            f"there is no model '{model}' with a version; the models are {', '.join(versions) or 'none'}."
-            f"{hint(model, versions)} Build it first, or check the name."
+            f"there is no model '{model}' with a version; the models are {', '.join(numbers) or 'none'}."
+            f"{hint(model, numbers)} Build it first, or check the name."
         )
     named = aliases.get(model, {})
     number = int(which) if which.isascii() and which.isdigit() else named.get(which or "champion")
-    if number is None or number not in versions[model]:
+    if number is None or number not in numbers[model]:
         raise DeclarationError(
             f"the model {model} has no version or alias '{which or 'champion'}' here; the versions are "
-            f"{', '.join(map(str, versions[model]))}, the aliases {', '.join(named) or 'none'}."
+            f"{', '.join(map(str, numbers[model]))}, the aliases {', '.join(named) or 'none'}."
         )
     return model, number
 

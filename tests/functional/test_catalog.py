@@ -1,25 +1,10 @@
 """What is registered can be found and followed: the registry's tables and the commands that read them."""
 
-import json
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from eiderdown.cli import app
 from tests.conftest import Project
-
-
-@pytest.fixture
-def run(built: Project, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("EIDERDOWN_HOME", str(built.home))
-
-    def run(*arguments: str, code: int = 0) -> Any:
-        answer = CliRunner().invoke(app, list(arguments))
-        assert answer.exit_code == code, answer.output
-        return json.loads(answer.stdout) if "--json" in arguments else answer.output
-
-    return run
 
 
 def test_a_view_is_registered_with_all_that_one_needs_to_reuse_it(built: Project) -> None:

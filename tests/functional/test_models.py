@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib.util
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -13,10 +12,8 @@ import lightgbm
 import numpy as np
 import onnxruntime
 import pytest
-from typer.testing import CliRunner
 
 import eiderdown
-from eiderdown.cli import app
 from eiderdown.commands.model_pages import print_diff
 from ml.datasets.versions import kept_versions
 from ml.export.onnx_model import onnx_inputs
@@ -25,18 +22,6 @@ from ml.registry.models import kept_models
 from ml.training.again import reproduce
 from ml.training.reproduction import reproductions_of
 from tests.conftest import Project
-
-
-@pytest.fixture
-def run(built: Project, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("EIDERDOWN_HOME", str(built.home))
-
-    def run(*arguments: str, code: int = 0) -> Any:
-        answer = CliRunner().invoke(app, list(arguments))
-        assert answer.exit_code == code, answer.output
-        return json.loads(answer.stdout) if "--json" in arguments else answer.output
-
-    return run
 
 
 @pytest.fixture
