@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ml.errors import ContractError, DeclarationError, ReleaseError
+from ml.expressions.column import microseconds
 from ml.field_types import arrow_type, canonical, encode
 from ml.registry.models import ModelVersion
 from ml.registry.reports import metrics_of
 from ml.release.manifest import current_release, releases_folder
 from ml.scoring.scorer import Scorer
 from ml.scoring.signature import Signature
-from serving.predictor import Inputs
 from serving.problems import Problem
 from serving.release import Release
 
@@ -108,10 +109,10 @@ class Model:
                 {feature.name: pa.array([], arrow_type(feature.type)) for feature in self.signature.features}
             )
         try:
-            inputs: Inputs = predictor.inputs(_instances(request), request.num_rows, release.now())
+            rows = predictor.check(_instances(request), request.num_rows, release.now())
+            return predictor.features(predictor.inputs(rows))
         except Problem as problem:
             raise _as_error(problem) from None
-        return inputs.table
 
 
 def stored_features(view: str, keys: Any) -> pa.Table:
@@ -134,14 +135,15 @@ def stored_features(view: str, keys: Any) -> pa.Table:
     except Problem as problem:
         raise _as_error(problem) from None
     now = release.now()
-    found = [online.find(tuple(key.values()), now) for key in checked]
-    places = pa.array([place if status == "present" else None for place, status in found], pa.int64())
-    stored = online.file.table
+    found = online.find([tuple(key) for key in checked], [now] * len(checked), [microseconds(now)] * len(checked))
+    is_present = pa.array([status == "present" for status in found.statuses])
     columns = {name: typed.column(name) for name in online.keys.types}
-    event_places = pa.array([place if place >= 0 else None for place, _ in found], pa.int64())
-    columns["event_at"] = stored.column(online.released.event_at).take(event_places)
-    columns |= {name: stored.column(name).take(places) for name in online.released.columns}
-    columns[f"{online.released.name}_status"] = pa.chunked_array([pa.array([s for _, s in found], pa.string())])
+    moments = [online.event_at(found, number) for number in range(len(checked))]
+    columns["event_at"] = pa.array(moments, arrow_type("timestamptz"))
+    for name in online.released.columns:
+        stored = online.stored(found, name)
+        columns[name] = pc.if_else(is_present, stored, pa.nulls(len(stored), stored.type))
+    columns[f"{online.released.name}_status"] = pa.array(found.statuses, pa.string())
     return pa.table(columns)
 
 

@@ -9,6 +9,7 @@ import decimal
 import functools
 import math
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
 
-_INTEGERS = {
+INTEGERS = {
     "TINYINT": (pa.int8(), -(2**7), 2**7 - 1),
     "SMALLINT": (pa.int16(), -(2**15), 2**15 - 1),
     "INTEGER": (pa.int32(), -(2**31), 2**31 - 1),
@@ -26,6 +27,8 @@ _INTEGERS = {
     "UINTEGER": (pa.uint32(), 0, 2**32 - 1),
     "UBIGINT": (pa.uint64(), 0, 2**64 - 1),
 }
+"""The types of whole numbers, with the Arrow type and the bounds of each."""
+
 _SIMPLE = {
     "VARCHAR": pa.string(),
     "BOOLEAN": pa.bool_(),
@@ -35,7 +38,7 @@ _SIMPLE = {
     "TIMESTAMP": pa.timestamp("us"),
     "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", tz="UTC"),
 }
-CARRIED = (*_INTEGERS, *_SIMPLE, "DECIMAL", "LIST", "ARRAY", "STRUCT")
+CARRIED = (*INTEGERS, *_SIMPLE, "DECIMAL", "LIST", "ARRAY", "STRUCT")
 """The types that arrive unchanged in datasets, releases and HTTP answers, as DuckDB names them."""
 
 _INSTEAD = {
@@ -50,6 +53,7 @@ _INSTEAD = {
     "UNION": "a STRUCT with a field for each member",
     "TUPLE": "a STRUCT, whose fields have names",
 }
+_LARGEST_FLOAT = 3.4028234663852886e38
 _DIGITS = re.compile(r"-?\d{1,50}(\.\d{1,50})?(e[+-]?\d{1,2})?\Z", re.IGNORECASE | re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?\Z", re.ASCII)
@@ -63,7 +67,7 @@ def canonical(sql_type: str) -> str:
     Raises TypeError for what is no type of DuckDB.
     """
     plain = sql_type.upper()
-    return plain if plain in _INTEGERS or plain in _SIMPLE else str(_parse(sql_type))
+    return plain if plain in INTEGERS or plain in _SIMPLE else str(_parse(sql_type))
 
 
 def _parse(sql_type: str) -> "DuckDBPyType":
@@ -90,8 +94,8 @@ def arrow_type(sql_type: str) -> pa.DataType:
 
 
 def _scalar(name: str) -> pa.DataType | None:
-    if name in _INTEGERS:
-        return _INTEGERS[name][0]
+    if name in INTEGERS:
+        return INTEGERS[name][0]
     if name in _SIMPLE:
         return _SIMPLE[name]
     if match := _DECIMAL.match(name):
@@ -122,7 +126,7 @@ def sql_type(arrow: pa.DataType) -> str:
     """The scalar SQL type that `arrow_type` gives this Arrow type for. Raises TypeError where there is none."""
     if pa.types.is_decimal(arrow):
         return f"DECIMAL({arrow.precision},{arrow.scale})"
-    for name in (*_INTEGERS, *_SIMPLE):
+    for name in (*INTEGERS, *_SIMPLE):
         if arrow_type(name) == arrow:
             return name
     raise TypeError(f"the type {arrow} cannot be carried by a request")
@@ -142,7 +146,7 @@ def is_key(sql_type: str) -> bool:
 def is_numeric(sql_type: str) -> bool:
     """Whether a model can take a column of this type as a number."""
     name = canonical(sql_type)
-    return name in _INTEGERS or name in ("DOUBLE", "FLOAT", "BOOLEAN") or bool(_DECIMAL.match(name))
+    return name in INTEGERS or name in ("DOUBLE", "FLOAT", "BOOLEAN") or bool(_DECIMAL.match(name))
 
 
 def decode(value: Any, sql_type: str) -> Any:
@@ -150,39 +154,51 @@ def decode(value: Any, sql_type: str) -> Any:
 
     Raises ValueError with what was expected, never with the value itself.
     """
-    if value is None:
-        return None
+    return None if value is None else decoder(sql_type)(value)
+
+
+@functools.cache
+def decoder(sql_type: str) -> Callable[[Any], Any]:
+    """What `decode` does with values of a type that are not None. Raises TypeError for a type that no request carries."""
     name = canonical(sql_type)
-    if name in _INTEGERS:
-        return _decode_integer(value, name)
-    if name == "VARCHAR":
-        if not isinstance(value, str):
-            raise ValueError("expected a string")
-        if "\x00" in value:
-            raise ValueError("expected a string without NUL")
-        return value
-    if name == "BOOLEAN":
-        if not isinstance(value, bool):
-            raise ValueError("expected true or false")
-        return value
+    if name in INTEGERS:
+        _, least, greatest = INTEGERS[name]
+        return functools.partial(_decode_integer, least=least, greatest=greatest)
     if name in ("DOUBLE", "FLOAT"):
-        return _decode_float(value, name)
+        return functools.partial(_decode_float, most=_LARGEST_FLOAT if name == "FLOAT" else math.inf)
     if name in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP"):
-        return _decode_timestamp(value, with_zone=name == "TIMESTAMP WITH TIME ZONE")
-    if name == "DATE":
-        try:
-            if not _DATE.match(value):
-                raise ValueError
-            return dt.date.fromisoformat(value)
-        except (TypeError, ValueError):
-            raise ValueError("expected a date such as 2024-05-31") from None
+        return functools.partial(_decode_timestamp, with_zone=name == "TIMESTAMP WITH TIME ZONE")
     if match := _DECIMAL.match(name):
-        return _decode_decimal(value, int(match[1]), int(match[2]))
+        return functools.partial(_decode_decimal, precision=int(match[1]), scale=int(match[2]))
+    if name in (found := {"VARCHAR": _decode_text, "BOOLEAN": _decode_boolean, "DATE": _decode_date}):
+        return found[name]
     raise TypeError(f"the type {sql_type} cannot be carried by a request")
 
 
-def _decode_integer(value: Any, name: str) -> int:
-    _, least, greatest = _INTEGERS[name]
+def _decode_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected a string")
+    if "\x00" in value:
+        raise ValueError("expected a string without NUL")
+    return value
+
+
+def _decode_boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("expected true or false")
+    return value
+
+
+def _decode_date(value: Any) -> dt.date:
+    try:
+        if not _DATE.match(value):
+            raise ValueError
+        return dt.date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError("expected a date such as 2024-05-31") from None
+
+
+def _decode_integer(value: Any, least: int, greatest: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("expected an integer")
     if not least <= value <= greatest:
@@ -190,7 +206,7 @@ def _decode_integer(value: Any, name: str) -> int:
     return int(value)
 
 
-def _decode_float(value: Any, name: str) -> float:
+def _decode_float(value: Any, most: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("expected a number")
     try:
@@ -199,7 +215,7 @@ def _decode_float(value: Any, name: str) -> float:
         raise ValueError("expected a number that a double can hold") from None
     if isinstance(value, int) and number != value:
         raise ValueError("expected a number that a double holds exactly")
-    if not math.isfinite(number) or (name == "FLOAT" and abs(number) > 3.4028234663852886e38):
+    if not math.isfinite(number) or abs(number) > most:
         raise ValueError("expected a finite number")
     return number
 

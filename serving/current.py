@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ml.release.manifest import current_release
 from serving.metrics import Metrics
-from serving.release import Release
+from serving.served_release import ServedRelease
+from serving.settings import Settings
 
 RETRY_SECONDS = 5.0
 
@@ -21,13 +22,13 @@ class CurrentRelease:
     A release that does not load leaves the one before it serving; `problem` says why, until one loads.
     """
 
-    def __init__(self, folder: Path, poll_seconds: float, metrics: Metrics) -> None:
+    def __init__(self, folder: Path, settings: Settings, metrics: Metrics) -> None:
         self.folder = folder
-        self.release: Release | None = None
+        self.release: ServedRelease | None = None
         self.problem: str | None = None
         self._failed: str | None = None
         self._retry_at = 0.0
-        self._poll_seconds = poll_seconds
+        self._settings = settings
         self._metrics = metrics
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="releases", daemon=True)
@@ -52,12 +53,12 @@ class CurrentRelease:
             if name == self._failed and time.monotonic() < self._retry_at:
                 return
             self._failed, self._retry_at = name, time.monotonic() + RETRY_SECONDS
-            release = Release(self.folder / name)
+            release = ServedRelease(self.folder / name, self._settings, self._metrics)
         except Exception as error:
             # Whatever is wrong with a release, the one before it goes on, and so does the thread that looks for the next.
             if self.problem != str(error):
                 self.problem = str(error)
-                self._metrics.release_failures.inc()
+                self._metrics.counter("eiderdown_release_failures").add()
                 logger.error(json.dumps({"event": "release_not_loaded", "problem": self.problem}))
             return
         self.release, self.problem, self._failed = release, None, None
@@ -65,5 +66,5 @@ class CurrentRelease:
         logger.info(json.dumps({"event": "release_loaded", "release": release.name}))
 
     def _follow(self) -> None:
-        while not self._stop.wait(self._poll_seconds):
+        while not self._stop.wait(self._settings.poll_seconds):
             self.refresh()

@@ -1,26 +1,29 @@
-"""Predictions of one model version: look-up, request-time features, score."""
+"""Predictions of one model version: look-up, request-time features, score. What can be decided before is, when it is loaded."""
 
 import datetime as dt
-from collections.abc import Sequence
+import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ml.errors import ArtifactError, ReleaseError
-from ml.field_types import arrow_type, encode
+from ml.expressions.column import Column, from_values, microseconds, to_arrow
+from ml.expressions.types import parse_type
+from ml.field_types import arrow_type
 from ml.release.manifest import ReleasedModel
 from ml.scoring.canary import check
-from ml.scoring.request_features import ExpressionError, RequestFeatures
+from ml.scoring.matrix import MatrixOfColumns
+from ml.scoring.request_features import RequestFeatures
 from ml.scoring.scorer import Scorer
-from ml.scoring.signature import Signature, ViewInput
-from serving.instances import Fields, check_moments
+from ml.scoring.signature import Signature
+from serving.instances import Fields, Row, check_moments
+from serving.online_view import OnlineView
 from serving.problems import Problem
-
-if TYPE_CHECKING:
-    from serving.release import OnlineView
 
 
 @dataclass(frozen=True)
@@ -32,126 +35,186 @@ class Explanation:
     raw_score: float
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Prediction:
-    """What one instance got, with what it was made of."""
+    """What one instance got, with what it was made of.
 
-    score: float | dict[str, float]
-    """A number, or of a multiclass task the probability of each class."""
-    label: bool | str | None
-    """By the threshold of a binary task, or the likeliest class; None of a regression."""
-    explanation: "Explanation | None"
-    missing: list[str]
-    predicted_at: dt.datetime
-    instance: dict[str, Any]
-    features: dict[str, Any]
-
-    @property
-    def status(self) -> str:
-        """'incomplete' where a feature view had nothing current for the instance, otherwise 'ok'."""
-        return "incomplete" if self.missing else "ok"
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What instances are scored from, in their order.
-
-    rows: their checked fields; table: the request's fields, stored and request-time features; missing: the views that had
-    nothing current for each.
+    score: a number, or of a multiclass task the probability of each class, in the order of the signature's classes; label:
+    by the threshold of a binary task, or the likeliest class, None of a regression; missing: the feature views that had
+    nothing current; features: the values that the estimator took, in the signature's order; valid_until: the last time, in
+    microseconds since 1970, at which the same stored features are current.
     """
 
-    rows: list[dict[str, Any]]
-    table: pa.Table
-    missing: list[list[str]]
+    score: float | list[float]
+    label: bool | str | None
+    missing: list[str]
+    features: tuple[Any, ...]
+    valid_until: float
+
+
+@dataclass(slots=True)
+class Inputs:
+    """What rows are scored from, in their order.
+
+    columns: the request's fields, stored and request-time features, as far as the model uses them; missing: by the row's
+    number, the views that had nothing current for it; valid_until: of each row, as a Prediction has it.
+    """
+
+    rows: int
+    columns: dict[str, Column]
+    missing: dict[int, list[str]]
+    valid_until: list[float]
+
+
+@dataclass(slots=True)
+class Stages:
+    """When each stage of a batch ended, in seconds of `time.perf_counter`."""
+
+    started: float = 0.0
+    looked_up: float = 0.0
+    featured: float = 0.0
+    scored: float = 0.0
 
 
 class Predictor:
-    """Scores instances with one version of a model and a release's stored features. Safe to call from many threads."""
+    """Scores rows with one version of a model and a release's stored features. Safe to call from many threads."""
 
-    def __init__(
-        self, model: ReleasedModel, artifact: Path, views: dict[str, "OnlineView"], as_of: dt.datetime
-    ) -> None:
+    def __init__(self, model: ReleasedModel, artifact: Path, views: dict[str, OnlineView], as_of: dt.datetime) -> None:
         """Load a model. Raises ArtifactError or ReleaseError where it cannot serve."""
         self.released = model
-        self.signature = Signature.from_json(model.signature)
+        self.signature = signature = Signature.from_json(model.signature)
         self.fields = Fields(
-            {
-                **{field.name: field.type for field in self.signature.request},
-                self.signature.at: "TIMESTAMP WITH TIME ZONE",
-            },
-            required={field.name for field in self.signature.request if field.required},
+            {**{field.name: field.type for field in signature.request}, signature.at: "TIMESTAMP WITH TIME ZONE"},
+            required={field.name for field in signature.request if field.required},
         )
         self._as_of = as_of
-        self._scorer = Scorer(artifact, model.artifact_format, model.sha256, self.signature)
+        self._scorer = Scorer(artifact, model.artifact_format, model.sha256, signature)
         try:
             check(self._scorer, model.canary)
         except ArtifactError as error:
             raise ArtifactError(f"{model.name}: {error}") from error
-        self._request_features = RequestFeatures(self.signature)
-        self._views: list[tuple[ViewInput, OnlineView]] = []
+        self._request_features = RequestFeatures(signature)
+        self._matrix = MatrixOfColumns(signature.features)
+        self._types = {feature.name: arrow_type(feature.type) for feature in signature.features}
+        self._kinds = {feature.name: parse_type(feature.type) for feature in signature.features}
+        self.views: list[OnlineView] = []
+        self._plan_columns(views)
+
+    def _plan_columns(self, views: dict[str, OnlineView]) -> None:
+        """Which fields become columns, and which columns each view gives, with the places of its key in a row."""
+        names = list(self.fields.types)
+        used = {feature.name.lower() for feature in self.signature.features} | self._request_features.reads
+        self._at = names.index(self.signature.at)
+        self._columns = [
+            (place, name, arrow_type(sql_type))
+            for place, (name, sql_type) in enumerate(self.fields.types.items())
+            if name.lower() in used
+        ]
+        self._look_ups: list[tuple[str, OnlineView, list[int], list[str]]] = []
         for view in self.signature.views:
             if view.name not in views:
-                raise ReleaseError(f"{model.name}: the release lacks the feature view {view.name}; publish again.")
-            self._views.append((view, views[view.name]))
+                raise ReleaseError(
+                    f"{self.released.name}: the release lacks the feature view {view.name}; publish again."
+                )
+            taken = [name for name in view.features if name.lower() in used]
+            key = [names.index(name) for name in view.entity]
+            self.views.append(views[view.name])
+            self._look_ups.append((view.view, views[view.name], key, taken))
 
-    def predict(self, instances: Any, most: int, now: dt.datetime, explain: bool = False) -> list[Prediction]:
-        """One prediction for each instance, in order.
+    def warm_up(self) -> list[Row]:
+        """A row of nothing but the time of the release, which takes every step of a prediction."""
+        row: Row = [None] * len(self.fields.types)
+        row[self._at] = self._as_of
+        return [row]
 
-        instances: JSON values; now: the prediction time of those that name none; explain: with an Explanation each.
-        Raises Problem with the instance and the field that is wrong.
+    def changes(self) -> int:
+        """How many rows were pushed to the model's views that changed something, since the release was loaded."""
+        return sum(view.pushed.changes for view in self.views)
+
+    @property
+    def reads_time(self) -> bool:
+        """Whether a request-time feature reads the prediction time."""
+        return self.signature.at.lower() in self._request_features.reads
+
+    def check(self, instances: Any, most: int, now: dt.datetime) -> list[Row]:
+        """A request's instances (JSON values) as typed rows, in the order of `fields`.
+
+        now: the prediction time of those that name none. Raises Problem with the instance and the field that is wrong.
         """
-        inputs = self.inputs(instances, most, now)
-        table, at = inputs.table, self.signature.at
-        scores = self._scorer.score(table)
-        labels = self._labels(scores)
-        explanations: Sequence[Explanation | None] = [None] * len(scores)
-        if explain:
-            explanations = self._explain(table, scores)
-        used = table.select([feature.name for feature in self.signature.features]).to_pylist()
+        rows = self.fields.check(instances, "instances", most)
+        check_moments(rows, self._at, self.signature.at, self._as_of, now)
+        return rows
+
+    def inputs(self, rows: list[Row], stages: Stages | None = None) -> Inputs:
+        """What rows are scored from. Raises ExpressionError for the first row that has no request-time feature."""
+        values = list(zip(*rows, strict=True))
+        columns = {name: from_values(values[place], arrow) for place, name, arrow in self._columns}
+        moments = values[self._at]
+        times = [microseconds(moment) for moment in moments]
+        missing: dict[int, list[str]] = {}
+        valid_until = [math.inf] * len(rows)
+        for view, online, key, names in self._look_ups:
+            keys = list(zip(*[values[place] for place in key], strict=True))
+            found = online.find(keys, moments, times)
+            columns |= online.take(found, names)
+            valid_until = list(map(min, valid_until, found.valid_until))
+            if found.is_incomplete:
+                for number, status in enumerate(found.statuses):
+                    if status != "present":
+                        missing.setdefault(number, []).append(view)
+        if stages:
+            stages.looked_up = time.perf_counter()
+        self._request_features.compute(columns, len(rows))
+        return Inputs(len(rows), columns, missing, valid_until)
+
+    def predict(self, rows: list[Row], stages: Stages) -> list[Prediction]:
+        """One prediction for each row, in order. Raises ExpressionError for the first row that has no request-time feature."""
+        stages.started = time.perf_counter()
+        inputs = self.inputs(rows, stages)
+        stages.featured = time.perf_counter()
+        scores = self._scorer.score_matrix(self._matrix(inputs.columns, inputs.rows))
+        stages.scored = time.perf_counter()
+        features = zip(*[self._values(name, inputs.columns[name]) for name in self._types], strict=True)
+        none: list[str] = []
         return [
-            Prediction(
-                score=dict(zip(self.signature.classes, score, strict=True)) if self.signature.classes else score,
-                label=label,
-                explanation=explanation,
-                missing=absent,
-                predicted_at=row[at],
-                instance={name: encode(value) for name, value in row.items()},
-                features={name: encode(value) for name, value in features.items()},
-            )
-            for score, label, explanation, absent, row, features in zip(
-                scores.tolist(), labels, explanations, inputs.missing, inputs.rows, used, strict=True
+            Prediction(score, label, inputs.missing.get(number, none), values, until)
+            for number, (score, label, values, until) in enumerate(
+                zip(scores.tolist(), self._labels(scores), features, inputs.valid_until, strict=True)
             )
         ]
 
-    def inputs(self, instances: Any, most: int, now: dt.datetime) -> Inputs:
-        """What each instance is scored from: its fields checked, features looked up and computed.
+    def explain(self, rows: list[Row]) -> list[Explanation]:
+        """An explanation for each row, in order. Raises what `predict` does."""
+        table = self.features(self.inputs(rows))
+        contributions, raw = self._scorer.contributions(table), self._scorer.raw_score(table)
+        if self.signature.classes:
+            numbers, likeliest = np.arange(len(rows)), self._scorer.score(table).argmax(axis=1)
+            contributions, raw = contributions[numbers, likeliest], raw[numbers, likeliest]
+        return [
+            Explanation(base, dict(zip(self._types, added, strict=True)), total)
+            for (*added, base), total in zip(contributions.tolist(), raw.tolist(), strict=True)
+        ]
 
-        Takes and raises what `predict` does.
-        """
-        rows = self.fields.check(instances, "instances", most)
-        at = self.signature.at
-        check_moments(rows, at, self._as_of, now)
-        columns = {
-            name: pa.array([row[name] for row in rows], arrow_type(kind)) for name, kind in self.fields.types.items()
-        }
-        missing: list[list[str]] = [[] for _ in rows]
-        for view, online in self._views:
-            places: list[int | None] = []
-            for row, absent in zip(rows, missing, strict=True):
-                place, status = online.find(tuple(row[name] for name in view.entity), row[at])
-                places.append(place if status == "present" else None)
-                if status != "present":
-                    absent.append(view.view)
-            indices = pa.array(places, pa.int64())
-            for feature in view.features:
-                columns[feature] = online.file.table.column(feature).take(indices)
-        try:
-            table = self._request_features.compute(pa.table(columns))
-        except ExpressionError as error:
-            raise Problem(422, "its request-time features cannot be computed", ("instances", error.row)) from None
-        return Inputs(rows, table, missing)
+    def features(self, inputs: Inputs) -> pa.Table:
+        """The features that the estimator takes, as a table with the signature's types."""
+        return pa.table({name: self._to_arrow(name, inputs.columns[name]) for name in self._types})
 
-    def _labels(self, scores: np.ndarray) -> list[Any]:
+    def _to_arrow(self, name: str, column: Column) -> pa.Array:
+        kind = self._kinds[name]
+        return to_arrow(column, kind) if kind else pa.array(column.values, self._types[name], mask=column.null)
+
+    def _values(self, name: str, column: Column) -> list[Any]:
+        """A feature's values as Python has them."""
+        arrow = self._types[name]
+        if pa.types.is_temporal(arrow) or pa.types.is_decimal(arrow):
+            found: list[Any] = self._to_arrow(name, column).to_pylist()
+            return found
+        found = column.values.tolist()
+        if 1 in column.null.tobytes():
+            return [None if is_null else value for value, is_null in zip(found, column.null.tolist(), strict=True)]
+        return found
+
+    def _labels(self, scores: npt.NDArray[np.float64]) -> list[Any]:
         if self.signature.classes:
             return [self.signature.classes[place] for place in scores.argmax(axis=1)]
         if self.signature.threshold is None:
@@ -159,13 +222,7 @@ class Predictor:
         found: list[Any] = (scores >= self.signature.threshold).tolist()
         return found
 
-    def _explain(self, table: pa.Table, scores: np.ndarray) -> list[Explanation]:
-        contributions, raw = self._scorer.contributions(table), self._scorer.raw_score(table)
-        if self.signature.classes:
-            rows, likeliest = np.arange(len(scores)), scores.argmax(axis=1)
-            contributions, raw = contributions[rows, likeliest], raw[rows, likeliest]
-        names = [feature.name for feature in self.signature.features]
-        return [
-            Explanation(base, dict(zip(names, added, strict=True)), total)
-            for (*added, base), total in zip(contributions.tolist(), raw.tolist(), strict=True)
-        ]
+
+def no_features(row: int) -> Problem:
+    """What a client is told of an instance whose request-time features have no value."""
+    return Problem(422, "its request-time features cannot be computed", ("instances", row))

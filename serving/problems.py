@@ -23,6 +23,7 @@ class ProblemAnswer(BaseModel):
 
 NO_RELEASE = {503: "No release is being served yet."}
 NO_SUCH_NAME = {404: "The release has nothing of this name."}
+OVERLOADED = {503: "No release is being served yet, or there are more requests than can be answered in time."}
 WRONG_BODY = {
     400: "The body is not strict JSON, or ended early.",
     408: "The body came too slowly.",
@@ -51,12 +52,26 @@ class Problem(Exception):
     `closes`: the connection ends with the answer.
     """
 
-    def __init__(self, status: int, message: str, location: tuple[str | int, ...] = (), closes: bool = False) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        location: tuple[str | int, ...] = (),
+        closes: bool = False,
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.location = location
-        self.headers = {"connection": "close"} if closes else None
+        self.headers = {"connection": "close"} if closes else {}
+        if retry_after is not None:
+            self.headers["retry-after"] = str(retry_after)
+
+
+def overloaded(reason: str) -> Problem:
+    """The answer to a request that is not taken on."""
+    return Problem(503, f"{reason}; try again later", retry_after=1)
 
 
 async def answer_problem(request: Request, problem: Exception) -> JSONResponse:

@@ -2,44 +2,10 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
 
-from ml.field_types import sql_type
-from ml.release.feature_file import FeatureFile
-from ml.release.manifest import Manifest, ReleasedView, check_files, read_manifest
-from serving.instances import Fields
+from ml.release.manifest import Manifest, check_files, read_manifest
+from serving.online_view import OnlineView
 from serving.predictor import Predictor
-
-
-class OnlineView:
-    """A version of a feature view: its rows by entity key."""
-
-    def __init__(self, view: ReleasedView, path: Path) -> None:
-        self.released = view
-        self.file = FeatureFile(path, view.entity)
-        types = {name: sql_type(self.file.table.schema.field(name).type) for name in view.entity}
-        self.keys = Fields(types, required=set(view.entity))
-        self._events = self.file.table.column(view.event_at)
-
-    def find(self, key: tuple[Any, ...], at: dt.datetime) -> tuple[int, str]:
-        """The place of an entity's row and its status at a time: 'present', 'not_found' or 'expired'."""
-        place = self.file.find(key)
-        if place < 0:
-            return place, "not_found"
-        ttl = self.released.ttl_seconds
-        if ttl is not None:
-            event_at = self.event_at(place)
-            if event_at is None or at - event_at > dt.timedelta(seconds=ttl):
-                return place, "expired"
-        return place, "present"
-
-    def event_at(self, place: int) -> dt.datetime | None:
-        """When the row's event was; None before the year 1, such as DuckDB's '-infinity'."""
-        try:
-            moment: dt.datetime = self._events[place].as_py()
-        except OverflowError:
-            return None
-        return moment
 
 
 class Release:

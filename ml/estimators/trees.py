@@ -88,7 +88,9 @@ class Trees:
                 f"a matrix of {features} features of type {matrix.dtype}; the model takes {self._features} float64"
             )
         sums = np.zeros((rows, self._outputs))
-        parts = min(rows // _ROWS_OF_A_THREAD, os.cpu_count() or 1)
+        parts = rows // _ROWS_OF_A_THREAD
+        if parts > 1:
+            parts = min(parts, os.cpu_count() or 1)
         if parts < 2:
             self._walk(matrix, sums)
         else:

@@ -60,6 +60,11 @@ def compile_expression(text: str, columns: Mapping[str, str]) -> Node:
     return Compiler(columns).compile(tree)
 
 
+def columns_of(text: str) -> set[str]:
+    """The names, in lower case, of the columns that a SQL expression reads."""
+    return {column.name.lower() for column in sqlglot.parse_one(text, read="duckdb").find_all(exp.Column)}
+
+
 class Compiler:
     """Compiles expressions over one set of columns."""
 

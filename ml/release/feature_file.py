@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ml.errors import ReleaseError
 from ml.release.keys import key_hash
 from ml.release.manifest import HASH_COLUMN
+from ml.release.stored_column import StoredColumn
 
 
 def write_feature_file(rows: pa.Table, entity: list[str], path: Path) -> int:
@@ -30,21 +32,34 @@ class FeatureFile:
         """Map a file that was checked. Raises ReleaseError where it is no feature file."""
         try:
             self.table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-            self._hashes = (
-                self.table.column(HASH_COLUMN).chunk(0).to_numpy() if self.table.num_rows else np.empty(0, np.uint64)
-            )
+            self.columns = {name: StoredColumn(self.table.column(name)) for name in self.table.column_names}
+            self._hashes = self.columns[HASH_COLUMN].values
         except (OSError, pa.ArrowInvalid, KeyError) as error:
             raise ReleaseError(f"{path}: not a feature file ({error}); publish again.") from error
-        self._keys = [self.table.column(name) for name in entity]
+        self._keys = [self.columns[name] for name in entity]
 
-    def find(self, key: tuple[Any, ...]) -> int:
-        """The place of an entity's row in `table`, or -1. A key with a None finds nothing."""
-        if any(value is None for value in key):
+    def find(self, keys: list[tuple[Any, ...]]) -> npt.NDArray[np.int64]:
+        """The place of each entity's row in `table`, or -1. A key with a None finds nothing."""
+        wanted = np.array([0 if None in key else key_hash(key) for key in keys], np.uint64)
+        places: npt.NDArray[np.int64] = self._hashes.searchsorted(wanted)
+        for number, (key, place) in enumerate(zip(keys, places.tolist(), strict=True)):
+            found = self._first_equal(key, place)
+            if found != place:
+                places[number] = found
+        return places
+
+    def _first_equal(self, key: tuple[Any, ...], place: int) -> int:
+        """The place of the row with this key among those from a place on that share the hash of the first, or -1."""
+        hashes = self._hashes
+        if place == len(hashes) or None in key:
             return -1
-        wanted = np.uint64(key_hash(key))
-        place = int(np.searchsorted(self._hashes, wanted))
-        while place < len(self._hashes) and self._hashes[place] == wanted:
-            if all(column[place].as_py() == value for column, value in zip(self._keys, key, strict=True)):
+        first = hashes.item(place)
+        while True:
+            for column, value in zip(self._keys, key, strict=True):
+                if column.item(place) != value:
+                    break
+            else:
                 return place
             place += 1
-        return -1
+            if place == len(hashes) or hashes.item(place) != first:
+                return -1

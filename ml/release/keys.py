@@ -14,6 +14,10 @@ def key_hash(key: tuple[Any, ...]) -> int:
     """
     parts = []
     for value in key:
+        if type(value) is str:
+            text = b"str:" + value.encode()
+            parts.append(len(text).to_bytes(4, "little") + text)
+            continue
         if isinstance(value, dt.datetime) and value.tzinfo is not None:
             value = value.astimezone(dt.UTC)
         if isinstance(value, decimal.Decimal) and value.is_zero():

@@ -1,9 +1,15 @@
 """From a table of features to the matrix that estimators take."""
 
+from collections.abc import Callable
+
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ml.expressions.column import Column, to_arrow
+from ml.expressions.types import parse_type
+from ml.field_types import arrow_type
 from ml.scoring.signature import Feature
 
 # Columns become rows part by part, so that a part stays in the processor's cache.
@@ -35,3 +41,39 @@ def _to_floats(column: pa.ChunkedArray, feature: Feature) -> np.ndarray:
     if column.null_count:
         column = pc.fill_null(column, float("nan"))
     return np.asarray(column.to_numpy())
+
+
+class MatrixOfColumns:
+    """What `to_matrix` gives, of columns as ml.expressions has them: decided once for the features of a model, since a
+    request has few rows.
+    """
+
+    def __init__(self, features: list[Feature]) -> None:
+        self._readers = [(feature.name, _reader(feature)) for feature in features]
+
+    def __call__(self, columns: dict[str, Column], rows: int) -> npt.NDArray[np.float64]:
+        """A matrix of shape (rows, features). columns: by name, at least those of the features."""
+        matrix = np.empty((rows, len(self._readers)))
+        for place, (name, read) in enumerate(self._readers):
+            column = columns[name]
+            matrix[:, place] = column.values if read is None else read(column)
+            # Quicker for few rows than `any`.
+            if 1 in column.null.tobytes():
+                matrix[column.null, place] = np.nan
+        return matrix
+
+
+def _reader(feature: Feature) -> Callable[[Column], npt.NDArray[np.float64]] | None:
+    """How a column becomes doubles; None where numpy's own conversion is right."""
+    kind, arrow = parse_type(feature.type), arrow_type(feature.type)
+    if feature.categories is not None and pa.types.is_string(arrow):
+        codes = {category: float(code) for code, category in enumerate(feature.categories)}
+        return lambda column: np.array([codes.get(value, np.nan) for value in column.values.tolist()])
+    if feature.categories is None and not pa.types.is_decimal(arrow):
+        return None
+
+    def by_arrow(column: Column) -> npt.NDArray[np.float64]:
+        array = to_arrow(column, kind) if kind else pa.array(column.values, arrow, mask=column.null)
+        return _to_floats(pa.chunked_array([array]), feature)
+
+    return by_arrow

@@ -1,12 +1,9 @@
 """Request-time features: a signature's SQL expressions, compiled once and computed over a batch of requests."""
 
-import pyarrow as pa
-
 from ml.errors import EiderdownError
-from ml.expressions.column import RowError, from_arrow, to_arrow
-from ml.expressions.compiler import compile_expression
+from ml.expressions.column import Column, RowError
+from ml.expressions.compiler import columns_of, compile_expression
 from ml.expressions.node import Batch, Node
-from ml.expressions.types import Type, parse_type
 from ml.scoring.signature import Signature
 
 
@@ -29,26 +26,26 @@ class RequestFeatures:
         for view in signature.views:
             types |= view.features
         self._nodes: dict[str, Node] = {}
+        self.reads: set[str] = set()
+        """The names, in lower case, of the columns that the expressions read."""
         for expression in signature.expressions:
             self._nodes[expression.name] = compile_expression(expression.expression, types)
             types[expression.name] = expression.type
-        self._inputs: dict[str, Type] = {
-            name: kind
-            for name, sql_type in types.items()
-            if name not in self._nodes and (kind := parse_type(sql_type)) is not None
-        }
+            self.reads |= columns_of(expression.expression)
 
-    def compute(self, requests: pa.Table) -> pa.Table:
-        """Requests (fields, the prediction time, stored features) with the request-time features beside them.
+    def compute(self, columns: dict[str, Column], rows: int) -> None:
+        """Add the request-time features to the request's fields, the prediction time and the stored features.
 
-        The count and order of rows are kept. Raises ExpressionError for the first row that has no value.
+        Raises ExpressionError for the first row that has no value.
         """
-        batch = Batch(lambda name: from_arrow(requests.column(name), self._inputs[name]), requests.num_rows)
+        if not self._nodes:
+            return
+        # SQL does not tell the case of names.
+        batch = Batch({name.lower(): column for name, column in columns.items()}.__getitem__, rows)
         for name, node in self._nodes.items():
             try:
                 column = node.evaluate(batch)
             except RowError as error:
                 raise ExpressionError(error.row) from error
-            batch.add(name, column)
-            requests = requests.append_column(name, to_arrow(column, node.type))
-        return requests
+            batch.add(name.lower(), column)
+            columns[name] = column

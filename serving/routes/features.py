@@ -1,19 +1,28 @@
 """POST /features/{view}."""
 
+from math import isfinite
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request
-from fastapi.concurrency import run_in_threadpool
+import orjson
+import pyarrow as pa
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from ml.field_types import encode
+from ml.expressions.column import microseconds
+from ml.field_types import INTEGERS, arrow_type, encode
 from ml.json_values import to_json
+from serving.instances import Row
+from serving.json_answer import JsonAnswer
+from serving.online_view import OnlineView
 from serving.problems import NO_RELEASE, NO_SUCH_NAME, WRONG_BODY, Problem, refusals
-from serving.release import OnlineView, Release
+from serving.release import Release
 from serving.routes.state import current_release
 from serving.strict_json import json_body, read_object
 
 router = APIRouter(tags=["features"])
+
+# Values that Python and JSON have as they are.
+_PLAIN = {pa.string(), pa.bool_(), pa.float64(), pa.float32(), *(arrow_type(name) for name in INTEGERS)}
 
 
 class FeatureAnswer(BaseModel):
@@ -55,7 +64,7 @@ BODY = json_body(
     openapi_extra=BODY,
     responses={200: {"model": FeaturesAnswer}, **refusals(NO_RELEASE | NO_SUCH_NAME | WRONG_BODY)},
 )
-async def features(view: str, request: Request) -> dict[str, Any]:
+async def features(view: str, request: Request) -> Response:
     """The stored features of entities: the latest version of a view by its name, or `<view>_v<N>`.
 
     Each value has a status: `present`, `null`, `nan` (not a number, infinite, or a time outside the years
@@ -72,35 +81,45 @@ async def features(view: str, request: Request) -> dict[str, Any]:
         raise Problem(404, f"no such feature view in the release; the views are {', '.join(release.views) or 'none'}")
     body = await read_object(request, settings, {"keys"})
     keys = online.keys.check(body.get("keys"), "keys", settings.max_instances)
-    return {
-        "view": online.released.view,
-        "version": online.released.version,
-        "release": release.name,
-        "rows": await run_in_threadpool(_rows, release, online, keys),
-    }
+    names = {"view": online.released.view, "version": online.released.version, "release": release.name}
+    return JsonAnswer(orjson.dumps(names | {"rows": _rows(release, online, keys)}))
 
 
-def _rows(release: Release, online: OnlineView, keys: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _rows(release: Release, online: OnlineView, keys: list[Row]) -> list[dict[str, Any]]:
     now = release.now()
-    rows = []
-    for key in keys:
-        place, status = online.find(tuple(key.values()), now)
-        values = {
-            name: _value(online, name, place) if status == "present" else {"value": None, "status": status}
-            for name in online.released.columns
+    found = online.find([tuple(key) for key in keys], [now] * len(keys), [microseconds(now)] * len(keys))
+    names = online.released.columns
+    answers = [_answers(online.stored(found, name), found.statuses) for name in names]
+    return [
+        {
+            "entity": dict(zip(online.keys.types, map(encode, key), strict=True)),
+            "event_at": encode(online.event_at(found, number)),
+            "features": dict(zip(names, of_features, strict=True)),
         }
-        rows.append(
-            {
-                "entity": {name: encode(value) for name, value in key.items()},
-                "event_at": encode(online.event_at(place)) if place >= 0 else None,
-                "features": values,
-            }
-        )
-    return rows
+        for number, (key, of_features) in enumerate(zip(keys, zip(*answers, strict=True), strict=True))
+    ]
 
 
-def _value(online: OnlineView, name: str, place: int) -> dict[str, Any]:
-    scalar = online.file.table.column(name)[place]
+def _answers(stored: pa.Array, statuses: list[str]) -> list[dict[str, Any]]:
+    """A feature of entities as the answer has it."""
+    if stored.type in _PLAIN:
+        values = stored.to_pylist()
+        answers: list[dict[str, Any]] = [
+            {"value": value, "status": "null" if value is None else "present"} for value in values
+        ]
+        if pa.types.is_floating(stored.type):
+            for place, value in enumerate(values):
+                if value is not None and not isfinite(value):
+                    answers[place] = _answer(stored[place])
+    else:
+        answers = [_answer(scalar) for scalar in stored]
+    for place, status in enumerate(statuses):
+        if status != "present":
+            answers[place] = {"value": None, "status": status}
+    return answers
+
+
+def _answer(scalar: pa.Scalar) -> dict[str, Any]:
     if not scalar.is_valid:
         return {"value": None, "status": "null"}
     value, special = to_json(scalar)

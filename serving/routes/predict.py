@@ -1,18 +1,20 @@
 """POST /predict/{model}."""
 
-import dataclasses
-import datetime as dt
-import uuid
+import os
+import time
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
-from serving.predictor import Prediction, Predictor
-from serving.problems import NO_RELEASE, NO_SUCH_NAME, WRONG_BODY, Problem, refusals
-from serving.release import Release
+from ml.scoring.request_features import ExpressionError
+from serving.json_answer import JsonAnswer
+from serving.predictor import no_features
+from serving.problems import NO_RELEASE, NO_SUCH_NAME, OVERLOADED, WRONG_BODY, Problem, refusals
 from serving.routes.state import current_release
+from serving.served_model import ServedModel
+from serving.served_release import ServedRelease
 from serving.strict_json import json_body, read_object
 
 router = APIRouter(tags=["predictions"])
@@ -61,41 +63,61 @@ BODY = json_body(
 )
 
 
+FIELDS = {"instances", "alias", "version", "explain"}
+
+
 @router.post(
     "/predict/{model}",
     openapi_extra=BODY,
-    responses={200: {"model": PredictAnswer}, **refusals(NO_RELEASE | NO_SUCH_NAME | WRONG_BODY)},
+    responses={200: {"model": PredictAnswer}, **refusals(NO_RELEASE | NO_SUCH_NAME | WRONG_BODY | OVERLOADED)},
 )
-async def predict(model: str, request: Request) -> dict[str, Any]:
+async def predict(model: str, request: Request) -> Response:
     """Score instances with a model's champion, or with the alias or version named.
 
-    Stored features come from the release. An unknown entity gets a prediction with the status `incomplete`.
+    Stored features come from the release. An unknown entity gets a prediction with the status `incomplete`. The header
+    `X-Timeout-Ms` says for how many milliseconds the client waits.
     """
-    settings = request.app.state.settings
-    release = current_release(request)
-    body = await read_object(request, settings, {"instances", "alias", "version", "explain"})
-    predictor = _choose(release, model, body)
+    start = time.perf_counter()
+    state = request.app.state
+    settings = state.settings
+    release: ServedRelease = current_release(request)
+    body = await read_object(request, settings, FIELDS)
+    served = _choose(release, model, body)
     explain = body.get("explain") or False
     if not isinstance(explain, bool):
         raise Problem(422, "expected true or false", ("explain",))
-    predictions = await run_in_threadpool(
-        predictor.predict, body.get("instances"), settings.max_instances, release.now(), explain
-    )
-    request_id = uuid.uuid4().hex
-    await run_in_threadpool(_log, request, release, predictor, request_id, predictions)
-    return {
-        "model": model,
-        "version": predictor.released.version,
-        "release": release.name,
-        "request_id": request_id,
-        "predictions": [_answer(prediction) for prediction in predictions],
-    }
+    rows = served.predictor.check(body.get("instances"), settings.max_instances, release.now())
+    parsed = time.perf_counter()
+    predictions = await served.predict(rows, start + _seconds(request, settings.max_seconds), request.receive)
+    explanations = None
+    if explain:
+        try:
+            explanations = await run_in_threadpool(served.predictor.explain, rows)
+        except ExpressionError as error:
+            raise no_features(error.row) from None
+    scored = time.perf_counter()
+    request_id = os.urandom(16).hex()
+    state.events.append(served.lines.event(request_id, rows, predictions), len(rows))
+    logged = time.perf_counter()
+    answer = served.lines.answer(request_id, predictions, explanations)
+    served.observe(predictions, parse=parsed - start, log=logged - scored, serialise=time.perf_counter() - logged)
+    return JsonAnswer(answer)
 
 
-def _choose(release: Release, model: str, body: dict[str, Any]) -> Predictor:
-    known = sorted({name for name, _ in release.predictors})
-    if model not in known:
-        raise Problem(404, f"no such model in the release; the models are {', '.join(known) or 'none'}")
+def _seconds(request: Request, most: float) -> float:
+    """How long the client waits."""
+    given = request.headers.get("x-timeout-ms")
+    if given is None:
+        return most
+    if not (given.isascii() and given.isdigit() and 0 < len(given) < 10):
+        raise Problem(400, "the header X-Timeout-Ms must be a whole number of milliseconds")
+    return min(int(given) / 1000, most)
+
+
+def _choose(release: ServedRelease, model: str, body: dict[str, Any]) -> ServedModel:
+    versions = release.models.get(model)
+    if versions is None:
+        raise Problem(404, f"no such model in the release; the models are {', '.join(release.models) or 'none'}")
     alias, version = body.get("alias"), body.get("version")
     if alias is not None and not isinstance(alias, str):
         raise Problem(422, "expected a string", ("alias",))
@@ -109,53 +131,7 @@ def _choose(release: Release, model: str, body: dict[str, Any]) -> Predictor:
         raise Problem(422, "give an alias or a version, not both", ("version",))
     elif isinstance(version, bool) or not isinstance(version, int):
         raise Problem(422, "expected an integer", ("version",))
-    predictor = release.predictors.get((model, version))
-    if predictor is None:
-        versions = sorted(number for name, number in release.predictors if name == model)
-        raise Problem(404, f"no such version of {model}; the versions are {versions}", ("version",))
-    return predictor
-
-
-def _answer(prediction: Prediction) -> dict[str, Any]:
-    answer: dict[str, Any] = {"score": prediction.score, "label": prediction.label, "status": prediction.status}
-    if prediction.label is None:
-        del answer["label"]
-    if prediction.missing:
-        answer["missing"] = prediction.missing
-    if prediction.explanation:
-        answer["explanation"] = dataclasses.asdict(prediction.explanation)
-    return answer
-
-
-def _log(
-    request: Request, release: Release, predictor: Predictor, request_id: str, predictions: list[Prediction]
-) -> None:
-    logged_at = dt.datetime.now(dt.UTC).isoformat()
-    released = predictor.released
-    events = []
-    for place, prediction in enumerate(predictions):
-        request.app.state.metrics.predictions.labels(released.model, released.version, prediction.status).inc()
-        events.append(
-            {
-                "event_id": f"{request_id}-{place}",
-                "request_id": request_id,
-                "logged_at": logged_at,
-                "model": released.model,
-                "version": released.version,
-                "release": release.name,
-                "predicted_at": prediction.predicted_at.isoformat(),
-                "instance": prediction.instance,
-                "features": prediction.features,
-                "status": prediction.status,
-                "missing": prediction.missing,
-                **_scored(prediction),
-            }
-        )
-    request.app.state.events.append(events)
-
-
-def _scored(prediction: Prediction) -> dict[str, Any]:
-    """Columns of their own for a task of many classes: a column has one type."""
-    if isinstance(prediction.score, dict):
-        return {"probabilities": prediction.score, "class": prediction.label}
-    return {"score": prediction.score, "label": prediction.label}
+    served = versions.get(version)
+    if served is None:
+        raise Problem(404, f"no such version of {model}; the versions are {sorted(versions)}", ("version",))
+    return served

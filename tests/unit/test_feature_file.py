@@ -37,10 +37,10 @@ def test_finds_what_is_there_and_nothing_else(
     assert write_feature_file(_table(rows), ["name", "number"], path) == len(rows)
     file = FeatureFile(path, ["name", "number"])
     for key, value in rows.items():
-        assert file.table.column("value")[file.find(key)].as_py() == value
+        assert file.table.column("value")[int(file.find([key])[0])].as_py() == value
     for key in others:
-        assert (file.find(key) >= 0) is (key in rows)
-    assert file.find((None, 1)) == -1
+        assert (file.find([key])[0] >= 0) == (key in rows)
+    assert file.find([(None, 1)]).tolist() == [-1]
 
 
 def test_the_bytes_do_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
@@ -54,15 +54,15 @@ def test_keys_that_look_alike_are_different(tmp_path: Path) -> None:
     table = pa.table({"key": pa.array(["1", "2"]), "value": [1, 2]})
     write_feature_file(table, ["key"], tmp_path / "view")
     file = FeatureFile(tmp_path / "view", ["key"])
-    assert file.find(("1",)) >= 0
-    assert file.find((1,)) == -1
+    assert file.find([("1",)])[0] >= 0
+    assert file.find([(1,)])[0] == -1
 
 
 def test_a_negative_zero_is_zero(tmp_path: Path) -> None:
     zero = decimal.Decimal("0.00")
     table = pa.table({"key": pa.array([zero], pa.decimal128(9, 2)), "value": [1]})
     write_feature_file(table, ["key"], tmp_path / "view")
-    assert FeatureFile(tmp_path / "view", ["key"]).find((decimal.Decimal("-0.00"),)) == 0
+    assert FeatureFile(tmp_path / "view", ["key"]).find([(decimal.Decimal("-0.00"),)]) == [0]
 
 
 def test_a_time_is_the_same_key_in_every_zone(tmp_path: Path) -> None:
@@ -70,4 +70,4 @@ def test_a_time_is_the_same_key_in_every_zone(tmp_path: Path) -> None:
     table = pa.table({"key": pa.array([noon], pa.timestamp("us", tz="UTC")), "value": [1]})
     write_feature_file(table, ["key"], tmp_path / "view")
     elsewhere = noon.astimezone(dt.timezone(dt.timedelta(hours=5)))
-    assert FeatureFile(tmp_path / "view", ["key"]).find((elsewhere,)) == 0
+    assert FeatureFile(tmp_path / "view", ["key"]).find([(elsewhere,)]) == [0]

@@ -1,0 +1,133 @@
+"""A version of a feature view as the server holds it: the release's rows by entity key, and rows pushed since."""
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ml.expressions.column import Column, from_values, microseconds
+from ml.field_types import sql_type
+from ml.release.feature_file import FeatureFile
+from ml.release.manifest import ReleasedView
+from serving.instances import Fields
+from serving.pushed_rows import PushedRow, PushedRows
+
+# DuckDB's times reach farther than Python's; what lies outside has no age that a ttl could be compared with.
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_FIRST, _LAST = microseconds(dt.datetime.min), microseconds(dt.datetime.max)
+
+
+@dataclass(slots=True)
+class Found:
+    """What there is for some entities at their times, an entry for each.
+
+    places: their rows in the release's file, -1 where there is none; statuses: 'present', 'not_found' or 'expired'; pushed:
+    the rows that were pushed, by the entity's number, where they are newer than the release's; valid_until: in microseconds
+    since 1970, up to when what is present does not expire.
+    """
+
+    places: npt.NDArray[np.int64]
+    statuses: list[str]
+    pushed: dict[int, PushedRow]
+    valid_until: list[float]
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether an entity has nothing current."""
+        return self.statuses.count("present") < len(self.statuses)
+
+
+class OnlineView:
+    """A version of a feature view: its rows by entity key."""
+
+    def __init__(self, view: ReleasedView, path: Path) -> None:
+        """Map the view's file. Raises ReleaseError where it is none."""
+        self.released = view
+        self.file = FeatureFile(path, view.entity)
+        self.pushed = PushedRows()
+        self.keys = Fields(
+            {name: sql_type(self.file.columns[name].type) for name in view.entity}, required=set(view.entity)
+        )
+        self._event_at = self.file.columns[view.event_at].values
+        self._known_at = self.file.columns[view.known_at].values
+        self._feature_places = {name: place for place, name in enumerate(view.columns)}
+        self._ttl = None if view.ttl_seconds is None else round(view.ttl_seconds * 1_000_000)
+
+    def find(self, keys: list[tuple[Any, ...]], moments: Sequence[dt.datetime], times: Sequence[int]) -> Found:
+        """What is known of entities, each at its time. times: the moments again, in microseconds since 1970."""
+        places = self.file.find(keys)
+        pushed: dict[int, PushedRow] = {}
+        statuses = []
+        valid_until = [math.inf] * len(keys)
+        event_at_of, ttl = self._event_at.item, self._ttl
+        for number, (place, time) in enumerate(zip(places.tolist(), times, strict=True)):
+            event_at = event_at_of(place) if place >= 0 else None
+            if self.pushed and (row := self._newer(keys[number], moments[number], place)):
+                pushed[number] = row
+                event_at = microseconds(row.event_at)
+            if event_at is None:
+                statuses.append("not_found")
+            elif ttl is None:
+                statuses.append("present")
+            elif time - event_at <= ttl and _FIRST <= event_at <= _LAST:
+                statuses.append("present")
+                valid_until[number] = event_at + ttl
+            else:
+                statuses.append("expired")
+        return Found(places, statuses, pushed, valid_until)
+
+    def _newer(self, key: tuple[Any, ...], moment: dt.datetime, place: int) -> PushedRow | None:
+        """The row that was pushed for an entity, if it is newer than the release's."""
+        row = self.pushed.newest(key, moment)
+        if row is None or place < 0:
+            return row
+        released = (self._event_at.item(place), self._known_at.item(place))
+        return row if (microseconds(row.event_at), microseconds(row.known_at)) > released else None
+
+    def take(self, found: Found, names: list[str]) -> dict[str, Column]:
+        """Columns of what was found; null where there is nothing or it has expired."""
+        absent = None
+        if found.is_incomplete:
+            absent = np.array([status != "present" for status in found.statuses])
+        places = found.places
+        if absent is not None or found.pushed:
+            places = np.maximum(places, 0)
+        columns = {}
+        for name in names:
+            stored = self.file.columns[name]
+            is_empty = not self.file.table.num_rows
+            column = from_values([None] * len(places), stored.type) if is_empty else stored.take(places)
+            for number, row in found.pushed.items():
+                one = from_values([row.values[self._feature_places[name]]], stored.type)
+                column.values[number], column.null[number] = one.values[0], one.null[0]
+            if absent is not None:
+                column.null = column.null | absent
+            columns[name] = column
+        return columns
+
+    def stored(self, found: Found, name: str) -> pa.Array:
+        """A column as it is stored, an entry for each entity that was found; what its status is not, is left to the caller."""
+        column = self.file.table.column(name)
+        places = pa.array(found.places, pa.int64(), mask=found.places < 0)
+        values = column.take(places).combine_chunks()
+        if not found.pushed:
+            return values
+        feature = self._feature_places[name]
+        pushed = pa.array([row.values[feature] for row in found.pushed.values()], column.type)
+        order = np.arange(len(values))
+        order[list(found.pushed)] = np.arange(len(values), len(values) + len(pushed))
+        return pa.concat_arrays([values, pushed]).take(pa.array(order))
+
+    def event_at(self, found: Found, number: int) -> dt.datetime | None:
+        """When the row of an entity was; None where there is none, or before the year 1, such as '-infinity'."""
+        if number in found.pushed:
+            return found.pushed[number].event_at
+        place = found.places.item(number)
+        event_at = self._event_at.item(place) if place >= 0 else _FIRST - 1
+        return _EPOCH + dt.timedelta(microseconds=event_at) if _FIRST <= event_at <= _LAST else None

@@ -1,0 +1,105 @@
+"""A version of a model in a release, as requests use it: its cache, its queue and its numbers around its predictor."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from starlette.requests import ClientDisconnect
+
+from serving.batching import Batcher
+from serving.cache import CacheCounts, PredictionCache
+from serving.instances import Row
+from serving.metrics import Metrics
+from serving.prediction_lines import PredictionLines
+from serving.predictor import Prediction, Predictor, Stages
+from serving.problems import Problem
+from serving.settings import Settings
+
+Gone = Callable[[], Awaitable[object]]
+"""Returns when the client has left."""
+_WARM_UP = 3
+
+
+class ServedModel:
+    """Predictions of one version of a model. Used from the event loop's thread alone."""
+
+    def __init__(
+        self, predictor: Predictor, release: str, slo_seconds: float, settings: Settings, metrics: Metrics
+    ) -> None:
+        """Scores a row a few times, so that what is slow at first is over, and a model that cannot score is not served."""
+        self.predictor = predictor
+        self.lines = PredictionLines(predictor, release)
+        released = predictor.released
+        labels = {"model": released.model, "version": str(released.version)}
+        self._stages = {
+            stage: metrics.durations("eiderdown_stage_seconds", stage=stage, **labels)
+            for stage in ("parse", "queue", "look_up", "features", "predict", "serialise", "log")
+        }
+        self._statuses = {
+            status: metrics.counter("eiderdown_predictions", status=status, **labels) for status in ("ok", "incomplete")
+        }
+        self._batch_rows = metrics.durations("eiderdown_batch_rows", **labels)
+        self._queue_rows = metrics.level("eiderdown_queue_rows", model=released.model)
+        self._batcher = Batcher(
+            predictor.predict, slo_seconds, settings.max_instances, self._observe, settings.fixed_batch
+        )
+        self._cache = None
+        if settings.cache_rows:
+            counts = {
+                outcome: metrics.counter("eiderdown_cache", outcome=outcome, **labels)
+                for outcome in ("hit", "miss", "joined")
+            }
+            self._cache = PredictionCache(predictor, settings.cache_rows, CacheCounts(**counts))
+        for _ in range(_WARM_UP):
+            stages = Stages()
+            predictor.predict(predictor.warm_up(), stages)
+        self._batcher.cost.observe(1, stages.scored - stages.started)
+
+    async def predict(self, rows: list[Row], deadline: float, gone: Gone) -> list[Prediction]:
+        """A prediction for each row, in order. deadline: in seconds of `time.perf_counter`.
+
+        Raises Problem 503 where there is no room in the queue, 408 past the deadline, 422 for a row that cannot be scored,
+        and ClientDisconnect.
+        """
+        score = partial(self._score, deadline=deadline, gone=gone)
+        return await (self._cache.predict(rows, score) if self._cache else score(rows))
+
+    def observe(self, predictions: list[Prediction], parse: float, log: float, serialise: float) -> None:
+        """Count a request's predictions and the seconds of the stages that are its own."""
+        incomplete = sum(bool(prediction.missing) for prediction in predictions)
+        if incomplete:
+            self._statuses["incomplete"].add(incomplete)
+        self._statuses["ok"].add(len(predictions) - incomplete)
+        self._stages["parse"].observe(parse)
+        self._stages["log"].observe(log)
+        self._stages["serialise"].observe(serialise)
+
+    async def finish(self) -> None:
+        """Wait until what is queued is scored."""
+        await self._batcher.finish()
+
+    async def _score(self, rows: list[Row], deadline: float, gone: Gone) -> list[Prediction]:
+        job = self._batcher.submit(rows, deadline)
+        if not self._batcher.is_busy:
+            return await job.answer
+        watch = asyncio.ensure_future(gone())
+        try:
+            timeout = max(deadline - time.perf_counter(), 0)
+            await asyncio.wait((job.answer, watch), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            if job.answer.done():
+                return job.answer.result()
+            if watch.done():
+                raise ClientDisconnect
+            raise Problem(408, "its time was up before it could be scored; give it longer")
+        finally:
+            watch.cancel()
+            job.answer.cancel()
+
+    def _observe(self, rows: int, queued: float, stages: Stages) -> None:
+        self._batch_rows.observe(rows)
+        self._queue_rows.set(self._batcher.queued_rows)
+        self._stages["queue"].observe(queued)
+        self._stages["look_up"].observe(stages.looked_up - stages.started)
+        self._stages["features"].observe(stages.featured - stages.looked_up)
+        self._stages["predict"].observe(stages.scored - stages.featured)

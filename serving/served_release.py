@@ -1,0 +1,20 @@
+"""A release with what a server adds to it: the queue, the cache and the numbers of each model, which go with it."""
+
+from pathlib import Path
+
+from serving.metrics import Metrics
+from serving.release import Release
+from serving.served_model import ServedModel
+from serving.settings import Settings
+
+
+class ServedRelease(Release):
+    """What one request sees from its start to its end."""
+
+    def __init__(self, folder: Path, settings: Settings, metrics: Metrics) -> None:
+        """Load a release and score a row with each of its models. Raises what loading or scoring raises."""
+        super().__init__(folder)
+        self.models: dict[str, dict[int, ServedModel]] = {}
+        for (model, version), predictor in sorted(self.predictors.items()):
+            served = ServedModel(predictor, self.name, settings.slo_ms / 1000, settings, metrics)
+            self.models.setdefault(model, {})[version] = served
