@@ -1,5 +1,6 @@
 """The application: what is shared by its routes, and how it starts and stops."""
 
+import functools
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -16,8 +17,9 @@ from serving.current import CurrentRelease
 from serving.event_log import EventLog
 from serving.guard import Guard
 from serving.guarded import Guarded
+from serving.json_answer import JsonAnswer
 from serving.json_logs import log_json_lines
-from serving.metrics import Metrics
+from serving.metrics import Count, Metrics
 from serving.problems import Problem, answer_http_exception, answer_problem
 from serving.routes import features, health, models, predict, releases
 from serving.settings import Settings
@@ -41,6 +43,8 @@ class Application(FastAPI):
         self.state.metrics = metrics
         self.state.guard = Guard(settings)
         self._guarded = Guarded(self._measured, self.state.guard)
+        self._headers = self.state.guard.headers
+        self._count = functools.cache(functools.partial(_count, metrics))
         self._direct = {
             prefix: (endpoint, metrics.durations("eiderdown_request_seconds", route=route), route)
             for prefix, (route, endpoint) in DIRECT.items()
@@ -69,8 +73,9 @@ class Application(FastAPI):
                     response = await answer_problem(request, problem)
                 except ClientDisconnect:
                     return
-                await response(scope, receive, send)
-                metrics.counter("eiderdown_requests", route=route, status=str(response.status_code)).add()
+                if not (isinstance(response, JsonAnswer) and response.write(scope, self._headers(scope))):
+                    await response(scope, receive, send)
+                self._count(route, response.status_code).add()
                 seconds.observe(time.perf_counter() - start)
                 return
         status = 0
@@ -82,8 +87,12 @@ class Application(FastAPI):
 
         await super().__call__(scope, receive, send_and_see)
         route = getattr(scope.get("route"), "path", "unknown")
-        metrics.counter("eiderdown_requests", route=route, status=str(status)).add()
+        self._count(route, status).add()
         metrics.durations("eiderdown_request_seconds", route=route).observe(time.perf_counter() - start)
+
+
+def _count(metrics: Metrics, route: str, status: int) -> Count:
+    return metrics.counter("eiderdown_requests", route=route, status=str(status))
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

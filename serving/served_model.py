@@ -63,7 +63,7 @@ class ServedModel:
         and ClientDisconnect.
         """
         score = partial(self._score, deadline=deadline, gone=gone)
-        return await (self._cache.predict(rows, score) if self._cache else score(rows))
+        return await (score(rows) if self._cache is None else self._cache.predict(rows, score))
 
     def observe(self, predictions: list[Prediction], parse: float, log: float, serialise: float) -> None:
         """Count a request's predictions and the seconds of the stages that are its own."""

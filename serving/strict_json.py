@@ -38,7 +38,7 @@ async def read_object(request: Request, settings: Settings, fields: set[str]) ->
     double, duplicate keys, lone surrogates, deep nesting), 422 for another shape.
     """
     # A compressed body is small on the wire and boundless in memory; none is decoded.
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if (header(request, b"content-encoding") or b"identity").lower() != b"identity":
         raise Problem(415, "the body has a content encoding; send it as plain JSON")
     try:
         async with asyncio.timeout(settings.max_body_seconds):
@@ -69,10 +69,19 @@ async def _read(request: Request, max_bytes: int) -> bytes:
     return bytes(body)
 
 
+def header(request: Request, name: bytes) -> bytes | None:
+    """The first header of a name, which is in lower case. Quicker than the request's own mapping of them."""
+    for given, value in request.scope["headers"]:
+        if given == name:
+            found: bytes = value
+            return found
+    return None
+
+
 def _declared_length(request: Request) -> int:
     """What Content-Length says; 0 where it says nothing that can be read, since the body is counted as it comes."""
     try:
-        return int(request.headers.get("content-length", 0))
+        return int(header(request, b"content-length") or 0)
     except ValueError:
         return 0
 

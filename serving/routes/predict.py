@@ -15,7 +15,7 @@ from serving.problems import NO_RELEASE, NO_SUCH_NAME, OVERLOADED, WRONG_BODY, P
 from serving.routes.state import current_release
 from serving.served_model import ServedModel
 from serving.served_release import ServedRelease
-from serving.strict_json import json_body, read_object
+from serving.strict_json import header, json_body, read_object
 
 router = APIRouter(tags=["predictions"])
 
@@ -106,7 +106,7 @@ async def predict(model: str, request: Request) -> Response:
 
 def _seconds(request: Request, most: float) -> float:
     """How long the client waits."""
-    given = request.headers.get("x-timeout-ms")
+    given = header(request, b"x-timeout-ms")
     if given is None:
         return most
     if not (given.isascii() and given.isdigit() and 0 < len(given) < 10):
