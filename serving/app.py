@@ -16,10 +16,10 @@ from ml.release.manifest import releases_folder
 from serving.current import CurrentRelease
 from serving.event_log import EventLog
 from serving.guard import Guard
-from serving.guarded import Guarded
+from serving.guarded import Guarded, unexpected
 from serving.json_answer import JsonAnswer
 from serving.json_logs import log_json_lines
-from serving.metrics import Count, Metrics
+from serving.metrics import Count, Durations, Metrics
 from serving.problems import Problem, answer_http_exception, answer_problem
 from serving.routes import features, health, models, predict, releases
 from serving.settings import Settings
@@ -28,8 +28,8 @@ DESCRIPTION = "Predictions and features from the current release of the warehous
 
 Endpoint = Callable[[str, Request], Coroutine[Any, Any, Response]]
 DIRECT: dict[str, tuple[str, Endpoint]] = {
-    "/predict/": ("/predict/{model}", predict.predict),
-    "/features/": ("/features/{view}", features.features),
+    "predict": ("/predict/{model}", predict.predict),
+    "features": ("/features/{view}", features.features),
 }
 """The routes that are called without FastAPI's way to them, which costs more than what they do."""
 
@@ -41,58 +41,64 @@ class Application(FastAPI):
         super().__init__(redirect_slashes=False, **others)
         self.state.settings = settings
         self.state.metrics = metrics
-        self.state.guard = Guard(settings)
-        self._guarded = Guarded(self._measured, self.state.guard)
-        self._headers = self.state.guard.headers
+        self.state.guard = self._guard = Guard(settings)
+        self._guarded = Guarded(super().__call__, self._guard)
         self._count = functools.cache(functools.partial(_count, metrics))
-        self._direct = {
-            prefix: (endpoint, metrics.durations("eiderdown_request_seconds", route=route), route)
-            for prefix, (route, endpoint) in DIRECT.items()
-        }
+        self._seconds = functools.cache(functools.partial(_seconds, metrics))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        scope["app"] = self
-        if scope["type"] == "http":
-            await self._guarded(scope, receive, send)
-        else:
+        if scope["type"] != "http":
             await super().__call__(scope, receive, send)
-
-    async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
+            return
+        scope["app"] = self
         start = time.perf_counter()
-        metrics: Metrics = self.state.metrics
-        if scope["method"] == "POST":
-            first, _, name = scope["path"][1:].partition("/")
-            found = self._direct.get(f"/{first}/")
-            if found is not None and name and "/" not in name:
-                endpoint, seconds, route = found
-                request = Request(scope, receive, send)
-                try:
-                    response = await endpoint(name, request)
-                except Problem as problem:
-                    response = await answer_problem(request, problem)
-                except ClientDisconnect:
-                    return
-                if not (isinstance(response, JsonAnswer) and response.write(scope, self._headers(scope))):
-                    await response(scope, receive, send)
-                self._count(route, response.status_code).add()
-                seconds.observe(time.perf_counter() - start)
-                return
-        status = 0
+        first, _, name = scope["path"][1:].partition("/")
+        if first in DIRECT and name and "/" not in name and scope["method"] == "POST" and not self._guard.refuse(scope):
+            route, endpoint = DIRECT[first]
+            status = await self._answer(endpoint, name, Request(scope, receive, send))
+        else:
+            route, status = await self._answer_by_fastapi(scope, receive, send)
+        self._count(route, status).add()
+        self._seconds(route).observe(time.perf_counter() - start)
+
+    async def _answer(self, endpoint: Endpoint, name: str, request: Request) -> int:
+        """Answer by an endpoint. Returns the status."""
+        scope = request.scope
+        response: Response
+        try:
+            response = await endpoint(name, request)
+        except Problem as problem:
+            response = await answer_problem(request, problem)
+        except ClientDisconnect:
+            return 499
+        except Exception as error:
+            response = unexpected(scope, error)
+        headers = self._guard.headers(scope)
+        if not (isinstance(response, JsonAnswer) and response.write(scope, headers)):
+            response.raw_headers.extend(headers)
+            await response(scope, request.receive, request._send)
+        return response.status_code
+
+    async def _answer_by_fastapi(self, scope: Scope, receive: Receive, send: Send) -> tuple[str, int]:
+        """Answer by the route that FastAPI finds. Returns the route and the status."""
+        status = 499
 
         async def send_and_see(message: Any) -> None:
             nonlocal status
             status = message.get("status", status)
             await send(message)
 
-        await super().__call__(scope, receive, send_and_see)
-        route = getattr(scope.get("route"), "path", "unknown")
-        self._count(route, status).add()
-        metrics.durations("eiderdown_request_seconds", route=route).observe(time.perf_counter() - start)
+        await self._guarded(scope, receive, send_and_see)
+        return getattr(scope.get("route"), "path", "unknown"), status
 
 
 def _count(metrics: Metrics, route: str, status: int) -> Count:
     return metrics.counter("eiderdown_requests", route=route, status=str(status))
+
+
+def _seconds(metrics: Metrics, route: str) -> Durations:
+    return metrics.durations("eiderdown_request_seconds", route=route)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

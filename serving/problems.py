@@ -26,7 +26,7 @@ NO_SUCH_NAME = {404: "The release has nothing of this name."}
 OVERLOADED = {503: "No release is being served yet, or there are more requests than can be answered in time."}
 WRONG_BODY = {
     400: "The body is not strict JSON, or ended early.",
-    408: "The body came too slowly.",
+    408: "The body came too slowly, or the time that the client gave was up.",
     413: "The body is too long, or holds too many objects.",
     415: "The body has a content encoding.",
     422: "A field of the body is wrong.",

@@ -63,6 +63,14 @@ BODY = json_body(
 )
 
 
+BODY["parameters"] = [
+    {
+        "name": "X-Timeout-Ms",
+        "in": "header",
+        "description": "For how many milliseconds the client waits.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+    }
+]
 FIELDS = {"instances", "alias", "version", "explain"}
 
 
@@ -74,8 +82,7 @@ FIELDS = {"instances", "alias", "version", "explain"}
 async def predict(model: str, request: Request) -> Response:
     """Score instances with a model's champion, or with the alias or version named.
 
-    Stored features come from the release. An unknown entity gets a prediction with the status `incomplete`. The header
-    `X-Timeout-Ms` says for how many milliseconds the client waits.
+    Stored features come from the release. An unknown entity gets a prediction with the status `incomplete`.
     """
     start = time.perf_counter()
     state = request.app.state

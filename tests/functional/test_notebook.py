@@ -56,7 +56,7 @@ def test_a_request_is_looked_up_as_over_http(upcoming: pa.Table) -> None:
     # No event is written: the fixture is shared.
     app = create_app(Settings(poll_seconds=0.05, max_instances=1000))
     with TestClient(app) as client:
-        app.state.events.append = lambda events: None
+        app.state.events.append = lambda content, count: None
         answer = client.post("/predict/flight_delay", json={"instances": instances, "explain": True}).json()
     for frame in (request, request.to_pandas(), pd.DataFrame(instances)):
         np.testing.assert_array_equal(model.predict(frame), [one["score"] for one in answer["predictions"]])
