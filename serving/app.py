@@ -11,10 +11,12 @@ from starlette.exceptions import HTTPException
 from ml import files
 from ml.release.manifest import releases_folder
 from serving.current import CurrentRelease
+from serving.durable_log import DurableLog
 from serving.event_log import EventLog
 from serving.metrics import Metrics
 from serving.problems import Problem, answer_http_exception, answer_problem
-from serving.routes import features, health, models, predict, releases
+from serving.pushes import Pushes
+from serving.routes import features, feedback, health, models, predict, push, releases
 from serving.settings import Settings
 
 DESCRIPTION = "Predictions and features from the current release of the warehouse."
@@ -33,16 +35,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The application over the releases of the home folder. It starts before the first release, and is ready with it."""
     settings = settings or Settings.from_environment()
     metrics = Metrics()
-    current = CurrentRelease(releases_folder(), settings.poll_seconds, metrics)
+    events = files.home() / "events"
+    pushes = Pushes(events / "pushes", metrics)
+    current = CurrentRelease(releases_folder(), settings.poll_seconds, metrics, pushes)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         _log_json_lines()
-        app.state.events = EventLog(files.home() / "events" / "predictions", metrics)
+        app.state.events = EventLog(events / "predictions", metrics)
+        app.state.push_log = DurableLog(events / "pushes", metrics)
+        app.state.feedback_log = DurableLog(events / "feedback", metrics)
         current.start()
+        pushes.start()
         yield
+        pushes.stop()
         current.stop()
         app.state.events.close()
+        await app.state.push_log.close()
+        await app.state.feedback_log.close()
 
     app = FastAPI(
         title="Eiderdown", description=DESCRIPTION, version="0.1.0", lifespan=lifespan, redirect_slashes=False
@@ -50,9 +60,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.current = current
+    app.state.pushes = pushes
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_http_exception)
-    for routes in (predict, features, models, releases, health):
+    for routes in (predict, features, push, feedback, models, releases, health):
         app.include_router(routes.router)
 
     @app.middleware("http")

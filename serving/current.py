@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ml.release.manifest import current_release
 from serving.metrics import Metrics
+from serving.pushes import Pushes
 from serving.release import Release
 
 RETRY_SECONDS = 5.0
@@ -21,7 +22,7 @@ class CurrentRelease:
     A release that does not load leaves the one before it serving; `problem` says why, until one loads.
     """
 
-    def __init__(self, folder: Path, poll_seconds: float, metrics: Metrics) -> None:
+    def __init__(self, folder: Path, poll_seconds: float, metrics: Metrics, pushes: Pushes) -> None:
         self.folder = folder
         self.release: Release | None = None
         self.problem: str | None = None
@@ -29,6 +30,7 @@ class CurrentRelease:
         self._retry_at = 0.0
         self._poll_seconds = poll_seconds
         self._metrics = metrics
+        self._pushes = pushes
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="releases", daemon=True)
 
@@ -53,6 +55,7 @@ class CurrentRelease:
                 return
             self._failed, self._retry_at = name, time.monotonic() + RETRY_SECONDS
             release = Release(self.folder / name)
+            self._pushes.adopt(release, self.release)
         except Exception as error:
             # Whatever is wrong with a release, the one before it goes on, and so does the thread that looks for the next.
             if self.problem != str(error):

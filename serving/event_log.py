@@ -1,64 +1,54 @@
-"""The event log: what was predicted, appended as JSON lines that the next `dbt run` reads."""
+"""The event log of predictions: lines that the next `dbt run` reads."""
 
-import datetime as dt
 import json
 import logging
-import os
 import threading
-import uuid
 from pathlib import Path
-from typing import Any
 
+from serving.event_file import EventFile
 from serving.metrics import Metrics
 
 logger = logging.getLogger("serving")
 
 
 class EventLog:
-    """Appends to a file of this process alone, one write for each request, before the request is answered.
+    """Appends before a request is answered, with one write and without fsync: a killed process loses nothing that was
+    answered, a power cut may lose what the kernel had not yet written.
 
-    A line that could not be written whole is counted and logged; the prediction is answered all the same, and what comes
-    next starts on a line of its own.
+    What the disk does not take is counted, said in `problem` and logged once; predictions are answered all the same, and the
+    log goes on when there is room.
     """
 
     def __init__(self, folder: Path, metrics: Metrics) -> None:
-        day = dt.datetime.now(dt.UTC).strftime("%Y%m%d")
-        self.path = folder / f"{day}-{uuid.uuid4().hex}.jsonl"
         self.problem: str | None = None
+        self._folder = folder
+        self._file = EventFile(folder)
         self._metrics = metrics
         self._lock = threading.Lock()
-        self._is_torn = False
-        self._descriptor: int | None = None
 
-    def append(self, events: list[dict[str, Any]]) -> None:
-        """Append events, each a mapping that JSON can hold."""
-        lines = "".join(f"{json.dumps(event, separators=(',', ':'), allow_nan=False)}\n" for event in events).encode()
+    @property
+    def path(self) -> Path | None:
+        """The file that is written; None before the first event."""
+        return self._file.path
+
+    def append(self, content: bytes, count: int) -> None:
+        """Append whole lines, which hold `count` predictions. Raises nothing. For many threads."""
         with self._lock:
-            content = b"\n" + lines if self._is_torn else lines
             try:
-                written = os.write(self._open(), content)
+                self._file.write(content)
             except OSError as error:
-                self._fail(len(events), error.strerror or "write failed")
-                return
-            self._is_torn = written < len(content)
-            if self._is_torn:
-                self._fail(len(events), "the disk took only a part")
+                self._fail(count, error.strerror or "write failed")
             else:
                 self.problem = None
 
     def close(self) -> None:
         """Close the file."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-
-    def _open(self) -> int:
-        """The file, made with the first event: a server that predicts nothing leaves none."""
-        if self._descriptor is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        return self._descriptor
+        with self._lock:
+            self._file.close()
 
     def _fail(self, count: int, reason: str) -> None:
-        self.problem = f"{self.path}: {reason}; predictions are answered but not logged"
         self._metrics.event_failures.inc(count)
-        logger.error(json.dumps({"event": "events_not_logged", "count": count, "problem": self.problem}))
+        problem = f"{self._folder}: {reason}; predictions are answered but not logged"
+        if problem != self.problem:
+            logger.error(json.dumps({"event": "events_not_logged", "problem": problem}))
+        self.problem = problem

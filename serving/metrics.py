@@ -35,6 +35,24 @@ class Metrics:
             "Predictions that could not be appended to the event log.",
             registry=self.registry,
         )
+        self.events_refused = Counter(
+            "eiderdown_events_refused",
+            "Pushed rows and outcomes that the disk did not take, by folder of the event log.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.pushed_rows = Counter(
+            "eiderdown_pushed_rows",
+            "Rows that this process was sent, by view and version.",
+            ["view", "version"],
+            registry=self.registry,
+        )
+        self.push_lines_skipped = Counter(
+            "eiderdown_push_lines_skipped",
+            "Lines of pushes, of any worker, that hold no row of their view, at each reading.",
+            registry=self.registry,
+        )
+        self.outcomes = Counter("eiderdown_outcomes", "Outcomes taken, by model.", ["model"], registry=self.registry)
 
     def release_loaded(self, name: str) -> None:
         """Say which release is served."""

@@ -22,6 +22,7 @@ class ProblemAnswer(BaseModel):
 
 
 NO_RELEASE = {503: "No release is being served yet."}
+NO_ROOM = {503: "No release is being served yet, or what was sent could not be kept."}
 NO_SUCH_NAME = {404: "The release has nothing of this name."}
 WRONG_BODY = {
     400: "The body is not strict JSON, or ended early.",
@@ -48,15 +49,24 @@ _FRAMEWORK = {
 class Problem(Exception):
     """An answer with a 4xx or 503 status. `location` is the path in the body, such as ("instances", 3, "origin").
 
-    `closes`: the connection ends with the answer.
+    `closes`: the connection ends with the answer. `retry_after`: the seconds after which it is worth to try again.
     """
 
-    def __init__(self, status: int, message: str, location: tuple[str | int, ...] = (), closes: bool = False) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        location: tuple[str | int, ...] = (),
+        closes: bool = False,
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.location = location
-        self.headers = {"connection": "close"} if closes else None
+        self.headers = {"connection": "close"} if closes else {}
+        if retry_after is not None:
+            self.headers["retry-after"] = str(retry_after)
 
 
 async def answer_problem(request: Request, problem: Exception) -> JSONResponse:

@@ -4,15 +4,21 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from ml.field_types import sql_type
 from ml.release.feature_file import FeatureFile
 from ml.release.manifest import Manifest, ReleasedView, check_files, read_manifest
 from serving.instances import Fields
 from serving.predictor import Predictor
+from serving.push_contract import CheckedRow, PushContract
+from serving.pushed_rows import Key, Moments, PushedRow, PushedRows
+
+_EARLIEST, _LATEST = dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
 class OnlineView:
-    """A version of a feature view: its rows by entity key."""
+    """A version of a feature view: its rows by entity key, and those that were pushed since."""
 
     def __init__(self, view: ReleasedView, path: Path) -> None:
         self.released = view
@@ -20,6 +26,9 @@ class OnlineView:
         types = {name: sql_type(self.file.table.schema.field(name).type) for name in view.entity}
         self.keys = Fields(types, required=set(view.entity))
         self._events = self.file.table.column(view.event_at)
+        self._known = self.file.table.column(view.known_at)
+        self.contract = PushContract(view, self.file.table.schema)
+        self.pushed = PushedRows()
 
     def find(self, key: tuple[Any, ...], at: dt.datetime) -> tuple[int, str]:
         """The place of an entity's row and its status at a time: 'present', 'not_found' or 'expired'."""
@@ -33,6 +42,28 @@ class OnlineView:
                 return place, "expired"
         return place, "present"
 
+    def push(self, row: CheckedRow, logged_at: str, event_id: str) -> None:
+        """Take a pushed row, unless the release's own row of the entity is as new."""
+        released = self.moments(row.key)
+        if released is None or (row.event_at, row.known_at) > released:
+            self.pushed.add(row.key, PushedRow(row.event_at, row.known_at, logged_at, event_id, row.values))
+
+    def find_pushed(self, key: Key, at: dt.datetime) -> tuple[PushedRow | None, str]:
+        """The pushed row that stands in the place of the release's own at a time, and its status as `find` has it."""
+        row = self.pushed.newest(key, at)
+        # What the release's own row beats was not taken, so what is here is newer.
+        if row is None:
+            return None, "not_found"
+        ttl = self.released.ttl_seconds
+        return row, "expired" if ttl is not None and at - row.event_at > dt.timedelta(seconds=ttl) else "present"
+
+    def moments(self, key: Key) -> Moments | None:
+        """The event_at and known_at of the release's own row of an entity; None where it has none."""
+        place = self.file.find(key)
+        if place < 0:
+            return None
+        return _moment(self._events[place]), _moment(self._known[place])
+
     def event_at(self, place: int) -> dt.datetime | None:
         """When the row's event was; None before the year 1, such as DuckDB's '-infinity'."""
         try:
@@ -40,6 +71,15 @@ class OnlineView:
         except OverflowError:
             return None
         return moment
+
+
+def _moment(scalar: pa.Scalar) -> dt.datetime:
+    """A stored time; one outside the years 1 to 9999 is the first or last that Python has."""
+    try:
+        moment: dt.datetime | None = scalar.as_py()
+    except OverflowError:
+        return _LATEST if scalar.value > 0 else _EARLIEST
+    return _EARLIEST if moment is None else moment
 
 
 class Release:

@@ -2,15 +2,17 @@
 
 from typing import Any, Literal
 
+import pyarrow as pa
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from ml.field_types import encode
 from ml.json_values import to_json
-from serving.problems import NO_RELEASE, NO_SUCH_NAME, WRONG_BODY, Problem, refusals
+from serving.problems import NO_RELEASE, NO_SUCH_NAME, WRONG_BODY, refusals
+from serving.pushed_rows import PushedRow
 from serving.release import OnlineView, Release
-from serving.routes.state import current_release
+from serving.routes.state import current_release, stored_view
 from serving.strict_json import json_body, read_object
 
 router = APIRouter(tags=["features"])
@@ -65,11 +67,7 @@ async def features(view: str, request: Request) -> dict[str, Any]:
     """
     settings = request.app.state.settings
     release = current_release(request)
-    online = release.view(view)
-    if online is None and release.is_computed(view):
-        raise Problem(404, "this feature view is computed from the request, so nothing of it is stored; ask /predict")
-    if online is None:
-        raise Problem(404, f"no such feature view in the release; the views are {', '.join(release.views) or 'none'}")
+    online = stored_view(release, view)
     body = await read_object(request, settings, {"keys"})
     keys = online.keys.check(body.get("keys"), "keys", settings.max_instances)
     return {
@@ -84,9 +82,15 @@ def _rows(release: Release, online: OnlineView, keys: list[dict[str, Any]]) -> l
     now = release.now()
     rows = []
     for key in keys:
+        pushed, status = online.find_pushed(tuple(key.values()), now)
+        if pushed is not None:
+            rows.append(_pushed_row(online, key, pushed, status))
+            continue
         place, status = online.find(tuple(key.values()), now)
         values = {
-            name: _value(online, name, place) if status == "present" else {"value": None, "status": status}
+            name: _value(online.file.table.column(name)[place])
+            if status == "present"
+            else {"value": None, "status": status}
             for name in online.released.columns
         }
         rows.append(
@@ -99,8 +103,21 @@ def _rows(release: Release, online: OnlineView, keys: list[dict[str, Any]]) -> l
     return rows
 
 
-def _value(online: OnlineView, name: str, place: int) -> dict[str, Any]:
-    scalar = online.file.table.column(name)[place]
+def _pushed_row(online: OnlineView, key: dict[str, Any], row: PushedRow, status: str) -> dict[str, Any]:
+    schema = online.file.table.schema
+    return {
+        "entity": {name: encode(value) for name, value in key.items()},
+        "event_at": encode(row.event_at),
+        "features": {
+            name: _value(pa.scalar(value, schema.field(name).type))
+            if status == "present"
+            else {"value": None, "status": status}
+            for name, value in zip(online.released.columns, row.values, strict=True)
+        },
+    }
+
+
+def _value(scalar: pa.Scalar) -> dict[str, Any]:
     if not scalar.is_valid:
         return {"value": None, "status": "null"}
     value, special = to_json(scalar)

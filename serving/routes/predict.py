@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import json
 import uuid
 from typing import Any
 
@@ -151,7 +152,8 @@ def _log(
                 **_scored(prediction),
             }
         )
-    request.app.state.events.append(events)
+    lines = "".join(f"{json.dumps(event, separators=(',', ':'), allow_nan=False)}\n" for event in events)
+    request.app.state.events.append(lines.encode(), len(events))
 
 
 def _scored(prediction: Prediction) -> dict[str, Any]:

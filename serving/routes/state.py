@@ -3,7 +3,7 @@
 from fastapi import Request
 
 from serving.problems import Problem
-from serving.release import Release
+from serving.release import OnlineView, Release
 
 
 def current_release(request: Request) -> Release:
@@ -12,3 +12,13 @@ def current_release(request: Request) -> Release:
     if release is None:
         raise Problem(503, "no release is being served yet; run `dbt build` to publish one")
     return release
+
+
+def stored_view(release: Release, name: str) -> OnlineView:
+    """A view by either of its names. Raises Problem 404 where the release stores nothing of this name."""
+    online = release.view(name)
+    if online is None and release.is_computed(name):
+        raise Problem(404, "this feature view is computed from the request, so nothing of it is stored; ask /predict")
+    if online is None:
+        raise Problem(404, f"no such feature view in the release; the views are {', '.join(release.views) or 'none'}")
+    return online

@@ -7,6 +7,7 @@ from tests.conftest import REPOSITORY
 
 # What reading a release takes: artifacts, signatures, contracts, request-time features, the predict side of estimators.
 SERVING_MAY_USE = {
+    "ml.digest",
     "ml.scoring.canary",
     "ml.errors",
     "ml.files",
