@@ -47,6 +47,7 @@ class DurableLog:
         reason = await done
         if reason is not None:
             self._refuse(count, reason)
+        self._metrics.events.labels(self._folder.name).inc(count)
 
     async def close(self) -> None:
         """Close the file, when what waits has been written."""
@@ -80,5 +81,5 @@ class DurableLog:
         self.problem = problem
 
     def _refuse(self, count: int, reason: str) -> None:
-        self._metrics.events_refused.labels(self._folder.name).inc(count)
+        self._metrics.event_failures.labels(self._folder.name).inc(count)
         raise Problem(503, f"nothing was kept: {reason}; send it again later", retry_after=RETRY_SECONDS)

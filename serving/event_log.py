@@ -40,6 +40,7 @@ class EventLog:
                 self._fail(count, error.strerror or "write failed")
             else:
                 self.problem = None
+                self._metrics.events.labels(self._folder.name).inc(count)
 
     def close(self) -> None:
         """Close the file."""
@@ -47,7 +48,7 @@ class EventLog:
             self._file.close()
 
     def _fail(self, count: int, reason: str) -> None:
-        self._metrics.event_failures.inc(count)
+        self._metrics.event_failures.labels(self._folder.name).inc(count)
         problem = f"{self._folder}: {reason}; predictions are answered but not logged"
         if problem != self.problem:
             logger.error(json.dumps({"event": "events_not_logged", "problem": problem}))

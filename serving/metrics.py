@@ -30,29 +30,24 @@ class Metrics:
         self.release_failures = Counter(
             "eiderdown_release_failures", "Releases that could not be loaded.", registry=self.registry
         )
+        self.events = Counter(
+            "eiderdown_events", "Events that were appended to the event log, by kind.", ["kind"], registry=self.registry
+        )
         self.event_failures = Counter(
             "eiderdown_event_failures",
-            "Predictions that could not be appended to the event log.",
+            "Events that could not be appended to the event log, by kind.",
+            ["kind"],
             registry=self.registry,
         )
-        self.events_refused = Counter(
-            "eiderdown_events_refused",
-            "Pushed rows and outcomes that the disk did not take, by folder of the event log.",
+        self.torn_lines = Counter(
+            "eiderdown_torn_lines",
+            "Lines of event files that could not be read, by kind.",
             ["kind"],
             registry=self.registry,
         )
         self.pushed_rows = Counter(
-            "eiderdown_pushed_rows",
-            "Rows that this process was sent, by view and version.",
-            ["view", "version"],
-            registry=self.registry,
+            "eiderdown_pushed_rows", "Feature rows that were pushed, by view.", ["view"], registry=self.registry
         )
-        self.push_lines_skipped = Counter(
-            "eiderdown_push_lines_skipped",
-            "Lines of pushes, of any worker, that hold no row of their view, at each reading.",
-            registry=self.registry,
-        )
-        self.outcomes = Counter("eiderdown_outcomes", "Outcomes taken, by model.", ["model"], registry=self.registry)
 
     def release_loaded(self, name: str) -> None:
         """Say which release is served."""

@@ -76,7 +76,7 @@ class Pushes:
                     view.push(view.contract.read(event["row"]), str(event["logged_at"]), str(event["event_id"]))
             except Exception:
                 # Whatever a line holds, the next is read.
-                self._metrics.push_lines_skipped.inc()
+                self._metrics.torn_lines.labels("pushes").inc()
 
 
 def _goes_on_from(release: Release, previous: Release) -> bool:

@@ -63,7 +63,6 @@ async def feedback(model: str, request: Request) -> dict[str, Any]:
     outcomes = Outcomes([signatures[number] for number in sorted(signatures)])
     checked = await run_in_threadpool(outcomes.check, body.get("outcomes"), state.settings.max_instances, release.now())
     await state.feedback_log.append(await run_in_threadpool(_lines, model, checked), len(checked))
-    state.metrics.outcomes.labels(model).inc(len(checked))
     return {"model": model, "accepted": len(checked)}
 
 

@@ -48,7 +48,8 @@ async def push(view: str, request: Request) -> dict[str, Any]:
     """Give newer feature rows of entities: the latest version of a view by its name, or `<view>_v<N>`. All or none.
 
     When this is answered the rows are on the disk, and look-ups see them: here at once, in other workers within a second.
-    An entity's newest row counts, by the time of its event and then by when it was known. The next `dbt run` reads them.
+    An entity's newest row counts, by the time of its event and then by when it was known; of two with the same times the one
+    that came first. The next `dbt run` reads them.
     """
     state = request.app.state
     release = current_release(request)
@@ -62,7 +63,7 @@ async def push(view: str, request: Request) -> dict[str, Any]:
     events = _Events(online, rows)
     await state.push_log.append(await run_in_threadpool(events.lines), len(rows))
     events.take()
-    state.metrics.pushed_rows.labels(online.released.view, online.released.version).inc(len(rows))
+    state.metrics.pushed_rows.labels(online.released.name).inc(len(rows))
     return {
         "view": online.released.view,
         "version": online.released.version,
@@ -77,7 +78,7 @@ class _Events:
 
     def __init__(self, view: OnlineView, rows: list[CheckedRow]) -> None:
         self._view, self._rows = view, rows
-        # Of one width, as is the time, so that later rows are greater: the last of two with the same times counts.
+        # Of one width, as is the time, so that they are in order: the first of two rows with the same times counts.
         request = secrets.token_hex(12)
         self.ids = [f"{request}{place:08x}" for place in range(len(rows))]
         self._logged_at = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -8,29 +8,45 @@ import os
 import re
 import resource
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
+from ml.field_types import encode
 from serving import event_file
+from serving.app import create_app
 from serving.durable_log import DurableLog
 from serving.event_file import EventFile
 from serving.event_log import EventLog
 from serving.metrics import Metrics
 from serving.problems import Problem
+from tests import made_up_release
+from tests.made_up_release import AS_OF, row
 
 NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{32}\.jsonl")
 
 
+class Disk:
+    """A limit on the size of files, which makes writes fall short as a full disk does."""
+
+    def __init__(self) -> None:
+        self._before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(self) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200, self._before[1]))
+
+    def make_room(self) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, self._before)
+
+
 @pytest.fixture
-def small_disk() -> Iterator[Callable[[], None]]:
-    """A limit on the size of files, which makes writes fall short as a full disk does. Call it to make room."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+def disk() -> Iterator[Disk]:
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    disk = Disk()
+    yield disk
+    disk.make_room()
     signal.signal(signal.SIGXFSZ, handler)
 
 
@@ -51,27 +67,28 @@ def _whole(folder: Path) -> list[str]:
     return found
 
 
-def test_predictions_go_on_without_their_log(tmp_path: Path, small_disk: Callable[[], None]) -> None:
+def test_predictions_go_on_without_their_log(tmp_path: Path, disk: Disk) -> None:
     metrics = Metrics()
     log = EventLog(tmp_path, metrics)
+    disk.fill()
     for number in range(4):
         log.append(_line(f"before-{number}"), 1)
     assert log.problem is not None
-    failures = metrics.registry.get_sample_value("eiderdown_event_failures_total")
-    assert failures is not None
+    failures = metrics.registry.get_sample_value("eiderdown_event_failures_total", {"kind": tmp_path.name})
     assert failures == 2
-    small_disk()
+    disk.make_room()
     log.append(_line("after"), 1)
     assert log.problem is None
     log.close()
     assert _whole(tmp_path) == ["before-0", "before-1", "after"]
 
 
-def test_what_is_to_be_kept_is_refused(tmp_path: Path, small_disk: Callable[[], None]) -> None:
+def test_what_is_to_be_kept_is_refused(tmp_path: Path, disk: Disk) -> None:
     metrics = Metrics()
 
     async def fill() -> None:
         log = DurableLog(tmp_path, metrics)
+        disk.fill()
         for number in range(2):
             await log.append(_line(f"before-{number}"), 1)
         for number in range(2):
@@ -80,14 +97,43 @@ def test_what_is_to_be_kept_is_refused(tmp_path: Path, small_disk: Callable[[], 
             assert refused.value.status == 503
             assert refused.value.headers["retry-after"] == "1"
         assert log.problem is not None
-        small_disk()
+        disk.make_room()
         await log.append(_line("after"), 1)
         assert log.problem is None
         await log.close()
 
     asyncio.run(fill())
     assert _whole(tmp_path) == ["before-0", "before-1", "after"]
-    assert metrics.registry.get_sample_value("eiderdown_events_refused_total", {"kind": tmp_path.name}) == 2
+    assert metrics.registry.get_sample_value("eiderdown_event_failures_total", {"kind": tmp_path.name}) == 2
+
+
+def test_a_server_says_that_its_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, disk: Disk) -> None:
+    monkeypatch.setenv("EIDERDOWN_HOME", str(tmp_path))
+    made_up_release.publish(tmp_path, [])
+    pushed = {name: encode(value) for name, value in row("a", AS_OF, AS_OF, 1.0).items()}
+    asked = {
+        "/push/machine": {"rows": [pushed]},
+        "/feedback/stops": {"outcomes": [{"request_id": "0" * 32, "outcome": True}]},
+        "/predict/stops": {"instances": [{"machine": "a"}]},
+    }
+
+    def ask() -> list[int]:
+        return [client.post(path, json=body).status_code for path, body in asked.items()]
+
+    with TestClient(create_app()) as client:
+        disk.fill()
+        answers = [ask() for _ in range(3)]
+        ready = client.get("/health/ready")
+        disk.make_room()
+        assert answers[-1] == [503, 503, 200]
+        assert ready.status_code == 200
+        said = sorted(problem.partition("/events/")[2].partition(":")[0] for problem in ready.json()["problems"])
+        assert said == ["feedback", "predictions", "pushes"]
+        assert ask() == [200, 200, 200]
+        assert client.get("/health/ready").json()["problems"] == []
+    for kind in ("pushes", "feedback", "predictions"):
+        (path,) = (tmp_path / "events" / kind).iterdir()
+        assert json.loads(path.read_bytes().splitlines()[-1])
 
 
 def test_all_that_wait_share_one_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

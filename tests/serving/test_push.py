@@ -91,7 +91,7 @@ def test_every_worker_has_what_was_pushed(home: Path, workers: list[TestClient])
 def test_an_older_row_changes_nothing(workers: list[TestClient]) -> None:
     one, other = workers
     _push(one, row("a", AS_OF - 2 * HOUR, AS_OF, 5.0), row("a", AS_OF - HOUR, AS_OF - HOUR, 6.0))
-    _push(one, row("later", AS_OF, AS_OF, 1.0), row("later", AS_OF - HOUR, AS_OF, 2.0))
+    _push(one, row("later", AS_OF, AS_OF, 1.0), row("later", AS_OF - HOUR, AS_OF, 2.0), row("later", AS_OF, AS_OF, 3.0))
     assert _heat(one, "a") == (1.0, "present")
     assert _heat(one, "later") == (1.0, "present")
     _await(lambda: _heat(other, "later") == (1.0, "present"))
@@ -205,10 +205,10 @@ def test_torn_and_foreign_lines_are_passed_over(home: Path, workers: list[TestCl
     folder.mkdir(parents=True)
     (folder / "mine.jsonl").write_bytes(b"\n".join([b'{"event_id": "1', b"\xff[]", b"", *lines, b"{"]))
     _await(lambda: _heat(one, "z") == (5.0, "present"))
-    skipped = "eiderdown_push_lines_skipped_total"
-    assert one.app.state.metrics.registry.get_sample_value(skipped) == 3  # type: ignore[attr-defined]
+    skipped = ("eiderdown_torn_lines_total", {"kind": "pushes"})
+    assert one.app.state.metrics.registry.get_sample_value(*skipped) == 3  # type: ignore[attr-defined]
     # The last line is whole when its end has come.
     with (folder / "mine.jsonl").open("ab") as file:
         file.write(json.dumps({**event, "row": {**GOOD, "machine": "y"}}).encode()[1:] + b"\n")
     _await(lambda: _heat(one, "y") == (5.0, "present"))
-    assert one.app.state.metrics.registry.get_sample_value(skipped) == 3  # type: ignore[attr-defined]
+    assert one.app.state.metrics.registry.get_sample_value(*skipped) == 3  # type: ignore[attr-defined]
