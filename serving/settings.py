@@ -21,7 +21,7 @@ class Settings:
     max_instances: int = 1000
     """The most instances, keys, pushed rows or outcomes in one request."""
     max_pushed_rows: int = 100_000
-    """The most pushed rows that a feature view holds beside its release; past it a push is refused."""
+    """The most pushed rows that a worker holds beside its release, of about a kilobyte each; past it a push is refused."""
 
     @classmethod
     def from_environment(cls) -> "Settings":

@@ -1,6 +1,7 @@
 """A release made up by hand, to serve without dbt: a feature view `machine` and a model `stops`, in milliseconds."""
 
 import datetime as dt
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ml.scoring.signature import Feature, RequestField, Signature, ViewInput
 
 AS_OF = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
+MODEL_FEATURES = [Feature("heat", "DOUBLE")]
 FEATURES = {"heat": "double", "parts": "struct(name varchar, counts bigint[])", "place": "varchar"}
 SCHEMA = pa.schema(
     [
@@ -97,15 +99,11 @@ def _view(folder: Path, rows: Iterable[dict[str, Any]]) -> ReleasedView:
 
 
 def _model(folder: Path) -> ReleasedModel:
-    features = [Feature("heat", "DOUBLE")]
-    matrix = np.random.default_rng(1).normal(size=(200, 1))
-    data = (matrix, (matrix[:, 0] > 0).astype(float))
-    trained = LightGBM.train(TrainingData("binary", 1, features, data, data), {"num_boost_round": 3}, seed=1)
     path = folder / "models" / "stops_v1.txt"
-    path.write_bytes(trained.artifact)
+    path.write_bytes(_artifact())
     view = ViewInput("machine", 1, "", ["machine"], 86_400.0, {"heat": "double"})
     request = [RequestField("machine", "VARCHAR", required=True)]
-    signature = Signature("predicted_at", request, [view], [], features, "binary", [], 0.5)
+    signature = Signature("predicted_at", request, [view], [], MODEL_FEATURES, "binary", [], 0.5)
     sha256 = files.sha256(path)
     scorer = Scorer(path, LightGBM.artifact_format, sha256, signature)
     return ReleasedModel(
@@ -119,3 +117,11 @@ def _model(folder: Path) -> ReleasedModel:
         signature=signature.to_json(),
         canary=make_canary(scorer, pa.table({"heat": [-1.0, 1.0]})),
     )
+
+
+@functools.cache
+def _artifact() -> bytes:
+    matrix = np.random.default_rng(1).normal(size=(200, 1))
+    data = (matrix, (matrix[:, 0] > 0).astype(float))
+    training = TrainingData("binary", 1, MODEL_FEATURES, data, data)
+    return LightGBM.train(training, {"num_boost_round": 3}, seed=1).artifact

@@ -56,10 +56,9 @@ async def push(view: str, request: Request) -> dict[str, Any]:
     online = stored_view(release, view)
     body = await read_object(request, state.settings, {"rows"})
     rows = await run_in_threadpool(online.contract.check, body.get("rows"), state.settings.max_instances, release.now())
-    if len(online.pushed) + len(rows) > state.settings.max_pushed_rows:
-        raise Problem(
-            503, "the view holds too many pushed rows; run `dbt run`, whose release takes them in", retry_after=60
-        )
+    held = sum(len(one.pushed) for one in release.views.values())
+    if held + len(rows) > state.settings.max_pushed_rows:
+        raise Problem(503, "too many pushed rows are held; run `dbt run`, whose release takes them in", retry_after=60)
     events = _Events(online, rows)
     await state.push_log.append(await run_in_threadpool(events.lines), len(rows))
     events.take()

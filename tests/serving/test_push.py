@@ -31,6 +31,22 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def standing_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home for the tests that push nothing."""
+    home = tmp_path_factory.mktemp("standing")
+    made_up_release.publish(home, [row("a", AS_OF - HOUR, AS_OF - HOUR, 1.0)])
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("EIDERDOWN_HOME", str(home))
+        yield home
+
+
+@pytest.fixture(scope="module")
+def worker(standing_home: Path) -> Iterator[TestClient]:
+    with TestClient(create_app(SETTINGS)) as client:
+        yield client
+
+
 @pytest.fixture
 def workers(home: Path) -> Iterator[list[TestClient]]:
     with TestClient(create_app(SETTINGS)) as one, TestClient(create_app(SETTINGS)) as other:
@@ -172,15 +188,15 @@ GOOD = _body(row("a", AS_OF, AS_OF, 5.0))["rows"][0]
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_taken(
-    home: Path, workers: list[TestClient], rows: Any, location: list[Any], message: str
+    standing_home: Path, worker: TestClient, rows: Any, location: list[Any], message: str
 ) -> None:
-    answer = workers[0].post("/push/machine", json={"rows": rows})
+    answer = worker.post("/push/machine", json={"rows": rows})
     assert answer.status_code == 422
     (detail,) = answer.json()["detail"]
     assert detail["loc"] == ["body", *location]
     assert message in detail["msg"]
-    assert not (home / "events").exists()
-    assert _heat(workers[0], "a") == (1.0, "present")
+    assert not (standing_home / "events").exists()
+    assert _heat(worker, "a") == (1.0, "present")
 
 
 def test_bounds_and_names(workers: list[TestClient]) -> None:
