@@ -1,13 +1,15 @@
-"""Stored values as JSON, with what JSON has no value for beside them."""
+"""Stored values as JSON, with what JSON has no value for beside them; and values of JSON as they are stored."""
 
+import functools
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from ml.field_types import encode
+from ml.field_types import decode, encode, sql_type
 
 _INFINITE_TIMES = {pa.timestamp("us").id: 2**63 - 1, pa.date32().id: 2**31 - 1}
 """DuckDB's `infinity` of a timestamp and of a date; `-infinity` is the negative number."""
@@ -61,3 +63,35 @@ def _far_time(scalar: pa.Scalar) -> str:
 
 def _escape(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
+
+
+def reader(kind: pa.DataType) -> Callable[[Any], Any]:
+    """What makes a JSON value the Python value of a carried Arrow type, lists and structs too; null is None, at any depth.
+
+    The reader raises ValueError with what was expected, never with the value itself.
+
+    >>> reader(pa.list_(pa.struct([("day", pa.date32())])))([{"day": "2024-05-31"}, None])
+    [{'day': datetime.date(2024, 5, 31)}, None]
+    """
+    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+        size = kind.list_size if pa.types.is_fixed_size_list(kind) else None
+        return functools.partial(_read_list, entry=reader(kind.value_type), size=size)
+    if pa.types.is_struct(kind):
+        return functools.partial(_read_struct, fields={field.name: reader(field.type) for field in kind})
+    return functools.partial(decode, sql_type=sql_type(kind))
+
+
+def _read_list(value: Any, entry: Callable[[Any], Any], size: int | None) -> Any:
+    if value is None:
+        return None
+    if not isinstance(value, list) or size not in (None, len(value)):
+        raise ValueError("expected a list" if size is None else f"expected a list of {size}")
+    return [entry(one) for one in value]
+
+
+def _read_struct(value: Any, fields: dict[str, Callable[[Any], Any]]) -> Any:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or value.keys() != fields.keys():
+        raise ValueError(f"expected an object with the fields {', '.join(fields)}")
+    return {name: read(value[name]) for name, read in fields.items()}

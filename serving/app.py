@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from ml import files
 from ml.release.manifest import releases_folder
 from serving.current import CurrentRelease
+from serving.durable_log import DurableLog
 from serving.event_log import EventLog
 from serving.guard import Guard
 from serving.guarded import Guarded, unexpected
@@ -21,7 +22,8 @@ from serving.json_answer import JsonAnswer
 from serving.json_logs import log_json_lines
 from serving.metrics import Count, Durations, Metrics
 from serving.problems import Problem, answer_http_exception, answer_problem
-from serving.routes import features, health, models, predict, releases
+from serving.pushes import Pushes
+from serving.routes import features, feedback, health, models, predict, push, releases
 from serving.settings import Settings
 
 DESCRIPTION = "Predictions and features from the current release of the warehouse."
@@ -105,21 +107,30 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The application over the releases of the home folder. It starts before the first release, and is ready with it."""
     settings = settings or Settings.from_environment()
     metrics = Metrics()
-    current = CurrentRelease(releases_folder(), settings, metrics)
+    events = files.home() / "events"
+    pushes = Pushes(events / "pushes", metrics)
+    current = CurrentRelease(releases_folder(), settings, metrics, pushes)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         log_json_lines()
-        app.state.events = EventLog(files.home() / "events" / "predictions", metrics)
+        app.state.events = EventLog(events / "predictions", metrics)
+        app.state.push_log = DurableLog(events / "pushes", metrics)
+        app.state.feedback_log = DurableLog(events / "feedback", metrics)
         current.start()
+        pushes.start()
         yield
         current.stop()
+        pushes.stop()
+        await app.state.push_log.close()
+        await app.state.feedback_log.close()
         app.state.events.close()
 
     app = Application(settings, metrics, title="Eiderdown", description=DESCRIPTION, version="0.1.0", lifespan=lifespan)
     app.state.current = current
+    app.state.pushes = pushes
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_http_exception)
-    for routes in (predict, features, models, releases, health):
+    for routes in (predict, features, push, feedback, models, releases, health):
         app.include_router(routes.router)
     return app

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ml.release.manifest import current_release
 from serving.metrics import Metrics
+from serving.pushes import Pushes
 from serving.served_release import ServedRelease
 from serving.settings import Settings
 
@@ -22,7 +23,7 @@ class CurrentRelease:
     A release that does not load leaves the one before it serving; `problem` says why, until one loads.
     """
 
-    def __init__(self, folder: Path, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, folder: Path, settings: Settings, metrics: Metrics, pushes: Pushes) -> None:
         self.folder = folder
         self.release: ServedRelease | None = None
         self.problem: str | None = None
@@ -30,6 +31,7 @@ class CurrentRelease:
         self._retry_at = 0.0
         self._settings = settings
         self._metrics = metrics
+        self._pushes = pushes
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="releases", daemon=True)
 
@@ -54,6 +56,7 @@ class CurrentRelease:
                 return
             self._failed, self._retry_at = name, time.monotonic() + RETRY_SECONDS
             release = ServedRelease(self.folder / name, self._settings, self._metrics)
+            self._pushes.adopt(release, self.release)
         except Exception as error:
             # Whatever is wrong with a release, the one before it goes on, and so does the thread that looks for the next.
             if self.problem != str(error):

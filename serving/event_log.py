@@ -40,6 +40,7 @@ class EventLog:
                 self._fail(count, error.strerror or "write failed")
             else:
                 self.problem = None
+                self._metrics.counter("eiderdown_events", kind=self._folder.name).add(count)
 
     def close(self) -> None:
         """Close the file."""
@@ -47,7 +48,7 @@ class EventLog:
             self._file.close()
 
     def _fail(self, count: int, reason: str) -> None:
-        self._metrics.counter("eiderdown_event_failures", kind="predictions").add(count)
+        self._metrics.counter("eiderdown_event_failures", kind=self._folder.name).add(count)
         problem = f"{self._folder}: {reason}; predictions are answered but not logged"
         if problem != self.problem:
             logger.error(json.dumps({"event": "events_not_logged", "problem": problem}))

@@ -67,7 +67,7 @@ class LimitedProtocol(HttpToolsProtocol):
             raise _TooManyHeaders
         super().on_headers_complete()
         # The task that answers begins with the loop's next turn, so it sees this.
-        self.scope["extensions"] = {WRITE: partial(_write, self.cycle)}
+        self.scope["extensions"] = {WRITE: {"write": partial(_write, self.cycle)}}
 
     def _count_head(self, count: int) -> int:
         """The bytes of the head that is under way, without the piece in which it began: others may stand before it there."""

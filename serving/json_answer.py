@@ -30,8 +30,8 @@ class JsonAnswer(Response):
 
     def write(self, scope: Scope, headers: Headers) -> bool:
         """Send the answer with more headers, where the server takes bytes. Returns whether it did."""
-        write: Callable[[bytes], bool] | None = (scope.get("extensions") or {}).get(WRITE)
-        if write is None:
+        extension: dict[str, Callable[[bytes], bool]] | None = (scope.get("extensions") or {}).get(WRITE)
+        if extension is None:
             return False
         head = b"".join([b"%s: %s\r\n" % header for header in (*self.raw_headers, *headers)])
-        return write(b"HTTP/1.1 200 OK\r\n%s\r\n%s" % (head, self.body))
+        return extension["write"](b"HTTP/1.1 200 OK\r\n%s\r\n%s" % (head, self.body))

@@ -16,7 +16,8 @@ from ml.field_types import sql_type
 from ml.release.feature_file import FeatureFile
 from ml.release.manifest import ReleasedView
 from serving.instances import Fields
-from serving.pushed_rows import PushedRow, PushedRows
+from serving.push_contract import CheckedRow, PushContract
+from serving.pushed_rows import Key, Moments, PushedRow, PushedRows
 
 # DuckDB's times reach farther than Python's; what lies outside has no age that a ttl could be compared with.
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -50,6 +51,7 @@ class OnlineView:
         """Map the view's file. Raises ReleaseError where it is none."""
         self.released = view
         self.file = FeatureFile(path, view.entity)
+        self.contract = PushContract(view, self.file.table.schema)
         self.pushed = PushedRows()
         self.keys = Fields(
             {name: sql_type(self.file.columns[name].type) for name in view.entity}, required=set(view.entity)
@@ -68,7 +70,8 @@ class OnlineView:
         event_at_of, ttl = self._event_at.item, self._ttl
         for number, (place, time) in enumerate(zip(places.tolist(), times, strict=True)):
             event_at = event_at_of(place) if place >= 0 else None
-            if self.pushed and (row := self._newer(keys[number], moments[number], place)):
+            # What the release's own row beats was not taken, so what is there is newer.
+            if self.pushed and (row := self.pushed.newest(keys[number], moments[number])):
                 pushed[number] = row
                 event_at = microseconds(row.event_at)
             if event_at is None:
@@ -82,13 +85,18 @@ class OnlineView:
                 statuses.append("expired")
         return Found(places, statuses, pushed, valid_until)
 
-    def _newer(self, key: tuple[Any, ...], moment: dt.datetime, place: int) -> PushedRow | None:
-        """The row that was pushed for an entity, if it is newer than the release's."""
-        row = self.pushed.newest(key, moment)
-        if row is None or place < 0:
-            return row
-        released = (self._event_at.item(place), self._known_at.item(place))
-        return row if (microseconds(row.event_at), microseconds(row.known_at)) > released else None
+    def push(self, row: CheckedRow, logged_at: str, event_id: str) -> None:
+        """Take a pushed row, unless the release's own row of the entity is as new."""
+        released = self.moments(row.key)
+        if released is None or (row.event_at, row.known_at) > released:
+            self.pushed.add(row.key, PushedRow(row.event_at, row.known_at, logged_at, event_id, row.values))
+
+    def moments(self, key: Key) -> Moments | None:
+        """The event_at and known_at of the release's own row of an entity; None where it has none."""
+        place = int(self.file.find([key])[0])
+        if place < 0:
+            return None
+        return _moment(self._event_at.item(place)), _moment(self._known_at.item(place))
 
     def take(self, found: Found, names: list[str]) -> dict[str, Column]:
         """Columns of what was found; null where there is nothing or it has expired."""
@@ -130,4 +138,9 @@ class OnlineView:
             return found.pushed[number].event_at
         place = found.places.item(number)
         event_at = self._event_at.item(place) if place >= 0 else _FIRST - 1
-        return _EPOCH + dt.timedelta(microseconds=event_at) if _FIRST <= event_at <= _LAST else None
+        return _moment(event_at) if _FIRST <= event_at <= _LAST else None
+
+
+def _moment(time: int) -> dt.datetime:
+    """A stored time; one outside the years 1 to 9999 is the first or last that Python has."""
+    return _EPOCH + dt.timedelta(microseconds=min(max(time, _FIRST), _LAST))

@@ -23,6 +23,7 @@ class ProblemAnswer(BaseModel):
 
 NO_RELEASE = {503: "No release is being served yet."}
 NO_SUCH_NAME = {404: "The release has nothing of this name."}
+NO_ROOM = {503: "No release is being served yet, or what was sent could not be kept."}
 OVERLOADED = {503: "No release is being served yet, or there are more requests than can be answered in time."}
 WRONG_BODY = {
     400: "The body is not strict JSON, or ended early.",

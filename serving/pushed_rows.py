@@ -13,7 +13,7 @@ MOST_OF_AN_ENTITY = 8
 
 
 class PushedRow(NamedTuple):
-    """A pushed row. Rows compare by time, first event_at; of two with the same times the one that was sent later is greater."""
+    """A pushed row."""
 
     event_at: dt.datetime
     known_at: dt.datetime
@@ -31,9 +31,10 @@ class PushedRow(NamedTuple):
 class PushedRows:
     """The newest pushed row of each entity at any time. For many writers and many readers; readers take no lock.
 
-    Of an entity only rows are kept that are the newest at some time: one is dropped for a greater one that was known no
-    later. What remains rises in known_at and in the order of rows, and of it the latest MOST_OF_AN_ENTITY are kept, so that
-    `newest` is exact at any time but those before the first of so many.
+    Of an entity only rows are kept that are the newest at some time: one is dropped for a newer one that was known no
+    later. What remains rises in known_at and in event_at, and of it the latest MOST_OF_AN_ENTITY are kept, so that `newest`
+    is exact at any time but those before the first of so many. Of rows with the same times the one that was logged first
+    counts, as in the view's table (macros/features/pushed.sql).
     """
 
     def __init__(self) -> None:
@@ -51,17 +52,17 @@ class PushedRows:
         """Add a row of an entity. A row that was added before changes nothing, in whatever order they come."""
         with self._lock:
             before = self._rows.get(key, ())
-            if any(_order(other) >= _order(row) and other.known_at <= row.known_at for other in before):
+            if any(_is_in_the_place_of(other, row) for other in before):
                 return
-            kept = [other for other in before if _order(other) > _order(row) or other.known_at < row.known_at]
-            after = tuple(sorted([*kept, row], key=_order)[-MOST_OF_AN_ENTITY:])
+            kept = [other for other in before if not _is_in_the_place_of(row, other)]
+            after = tuple(sorted([*kept, row], key=_moments)[-MOST_OF_AN_ENTITY:])
             self._count += len(after) - len(before)
             # Readers see the tuple from before or this one.
             self._rows[key] = after
             self.changes += 1
 
     def newest(self, key: Key, at: dt.datetime) -> PushedRow | None:
-        """The greatest row of an entity among those that were known at a time; None where there is none."""
+        """The row of an entity with the greatest (event_at, known_at) among those that were known at a time, or None."""
         for row in reversed(self._rows.get(key, ())):
             if row.known_at <= at:
                 return row
@@ -84,5 +85,12 @@ class PushedRows:
         return left
 
 
-def _order(row: PushedRow) -> tuple[dt.datetime, dt.datetime, str, str]:
-    return row[:4]
+def _moments(row: PushedRow) -> Moments:
+    return row.moments
+
+
+def _is_in_the_place_of(row: PushedRow, other: PushedRow) -> bool:
+    """Whether there is no time at which `other` would be the newest of the two."""
+    if row.moments == other.moments:
+        return (row.logged_at, row.event_id) <= (other.logged_at, other.event_id)
+    return row.moments > other.moments and row.known_at <= other.known_at

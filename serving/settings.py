@@ -21,7 +21,9 @@ class Settings:
     max_body_seconds: float = 10.0
     """The longest that a request's body may take to arrive."""
     max_instances: int = 1000
-    """The most instances, or keys, in one request."""
+    """The most instances, keys, pushed rows or outcomes in one request."""
+    max_pushed_rows: int = 100_000
+    """The most pushed rows that a worker holds beside its release, of about a kilobyte each; past it a push is refused."""
     max_seconds: float = 10.0
     """The longest that a prediction may wait for the ones before it, unless its request says less."""
     slo_ms: float = 50.0

@@ -14,9 +14,9 @@ from ml.json_values import to_json
 from serving.instances import Row
 from serving.json_answer import JsonAnswer
 from serving.online_view import OnlineView
-from serving.problems import NO_RELEASE, NO_SUCH_NAME, WRONG_BODY, Problem, refusals
+from serving.problems import NO_RELEASE, NO_SUCH_NAME, WRONG_BODY, refusals
 from serving.release import Release
-from serving.routes.state import current_release
+from serving.routes.state import current_release, stored_view
 from serving.strict_json import json_body, read_object
 
 router = APIRouter(tags=["features"])
@@ -74,11 +74,7 @@ async def features(view: str, request: Request) -> Response:
     """
     settings = request.app.state.settings
     release = current_release(request)
-    online = release.view(view)
-    if online is None and release.is_computed(view):
-        raise Problem(404, "this feature view is computed from the request, so nothing of it is stored; ask /predict")
-    if online is None:
-        raise Problem(404, f"no such feature view in the release; the views are {', '.join(release.views) or 'none'}")
+    online = stored_view(release, view)
     body = await read_object(request, settings, {"keys"})
     keys = online.keys.check(body.get("keys"), "keys", settings.max_instances)
     names = {"view": online.released.view, "version": online.released.version, "release": release.name}

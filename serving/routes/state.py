@@ -2,6 +2,7 @@
 
 from fastapi import Request
 
+from serving.online_view import OnlineView
 from serving.problems import Problem
 from serving.served_release import ServedRelease
 
@@ -12,3 +13,13 @@ def current_release(request: Request) -> ServedRelease:
     if release is None:
         raise Problem(503, "no release is being served yet; run `dbt build` to publish one")
     return release
+
+
+def stored_view(release: ServedRelease, name: str) -> OnlineView:
+    """A view by either of its names. Raises Problem 404 where the release stores nothing of this name."""
+    online = release.view(name)
+    if online is None and release.is_computed(name):
+        raise Problem(404, "this feature view is computed from the request, so nothing of it is stored; ask /predict")
+    if online is None:
+        raise Problem(404, f"no such feature view in the release; the views are {', '.join(release.views) or 'none'}")
+    return online

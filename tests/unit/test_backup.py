@@ -153,7 +153,7 @@ def test_events_are_cut_at_the_end_of_a_line(home: Path, tmp_path: Path) -> None
     def write() -> None:
         number = 0
         while not stop.wait(0.0005):
-            log.append([{"event_id": str(number), "padding": "x" * 10_000}] * 3)
+            log.append(json.dumps({"event_id": str(number), "padding": "x" * 10_000}).encode() + b"\n", 1)
             number += 1
 
     writer = threading.Thread(target=write)
@@ -164,18 +164,20 @@ def test_events_are_cut_at_the_end_of_a_line(home: Path, tmp_path: Path) -> None
     finally:
         stop.set()
         writer.join()
+        path = log.path
         log.close()
-    whole = log.path.read_bytes()
+    assert path is not None
+    whole = path.read_bytes()
     for number in range(3):
         restored = tmp_path / str(number)
         restore_backup(tmp_path / f"{number}.tar", restored, False, unseen)
-        logged = restored / log.path.relative_to(home)
+        logged = restored / path.relative_to(home)
         assert whole.startswith(logged.read_bytes())
         assert all(json.loads(line)["padding"] for line in logged.read_text().splitlines())
         assert (restored / torn.relative_to(home)).read_bytes() == b'{"event_id": "1"}\n'
         assert (restored / "events/predictions/line.jsonl").read_bytes() == b""
-    for path in (torn, folder / "line.jsonl", log.path):
-        path.unlink()
+    for written in (torn, folder / "line.jsonl", path):
+        written.unlink()
 
 
 def test_where_a_backup_cannot_be_written(home: Path, backup: Path, tmp_path: Path) -> None:

@@ -7,6 +7,10 @@ from tests.conftest import REPOSITORY
 
 # What reading a release takes: artifacts, signatures, contracts, request-time features, the predict side of estimators.
 SERVING_MAY_USE = {
+    "ml.expressions.column",
+    "ml.expressions.types",
+    "ml.scoring.matrix",
+    "ml.digest",
     "ml.scoring.canary",
     "ml.errors",
     "ml.files",
