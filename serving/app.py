@@ -1,32 +1,33 @@
 """The application: what is shared by its routes, and how it starts and stops."""
 
-import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response, Security
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 from ml import files
 from ml.release.manifest import releases_folder
 from serving.current import CurrentRelease
 from serving.event_log import EventLog
+from serving.guard import Guard
+from serving.guarded import Guarded
+from serving.json_logs import log_json_lines
 from serving.metrics import Metrics
-from serving.problems import Problem, answer_http_exception, answer_problem
-from serving.routes import features, health, models, predict, releases
+from serving.problems import Problem, answer_http_exception, answer_problem, refusals
+from serving.routes import docs, features, health, models, predict, releases
 from serving.settings import Settings
 
 DESCRIPTION = "Predictions and features from the current release of the warehouse."
 
-
-def _log_json_lines() -> None:
-    """The server's own log: JSON lines on standard error."""
-    logger = logging.getLogger("serving")
-    logger.setLevel(logging.INFO)
-    if not logger.handlers:
-        logger.addHandler(logging.StreamHandler())
-        logger.propagate = False
+# For the documentation only: the guard refuses before a route is looked for.
+_WITH_TOKENS: dict[str, Any] = {
+    "dependencies": [Security(HTTPBearer(auto_error=False, description="One of `eiderdown tokens new`."))],
+    "responses": refusals({401: "A token is needed.", 403: "The token has not the scope."}),
+}
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -37,7 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        _log_json_lines()
+        log_json_lines()
         app.state.events = EventLog(files.home() / "events" / "predictions", metrics)
         current.start()
         yield
@@ -45,14 +46,22 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.events.close()
 
     app = FastAPI(
-        title="Eiderdown", description=DESCRIPTION, version="0.1.0", lifespan=lifespan, redirect_slashes=False
+        title="Eiderdown",
+        description=DESCRIPTION,
+        version="0.1.0",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        **(_WITH_TOKENS if settings.tokens_file else {}),
     )
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.current = current
+    app.state.guard = Guard(settings)
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_http_exception)
-    for routes in (predict, features, models, releases, health):
+    for routes in (predict, features, models, releases, health, docs):
         app.include_router(routes.router)
 
     @app.middleware("http")
@@ -64,4 +73,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         metrics.seconds.labels(route).observe(time.perf_counter() - start)
         return response
 
+    app.add_middleware(Guarded, guard=app.state.guard)
     return app

@@ -61,4 +61,4 @@ class EventLog:
     def _fail(self, count: int, reason: str) -> None:
         self.problem = f"{self.path}: {reason}; predictions are answered but not logged"
         self._metrics.event_failures.inc(count)
-        logger.error(json.dumps({"event": "events_not_logged", "count": count, "problem": self.problem}))
+        logger.error({"event": "events_not_logged", "count": count, "problem": self.problem})

@@ -39,7 +39,7 @@ async def ready(request: Request) -> JSONResponse:
     """200 with the release that is served, 503 before the first. `problems` says what is degraded."""
     state = request.app.state
     release = state.current.release
-    problems = [problem for problem in (state.current.problem, state.events.problem) if problem]
+    problems = [problem for problem in (state.current.problem, state.events.problem, state.guard.problem) if problem]
     answer: dict[str, Any] = {"status": "ready" if release else "not_ready", "problems": problems}
     if release:
         answer |= {"release": release.name, "as_of": release.manifest.as_of}

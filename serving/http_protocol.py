@@ -1,0 +1,98 @@
+"""HTTP over a connection, with limits on a request's head. uvicorn has none: a head may grow, or trickle in, for ever."""
+
+import asyncio
+import json
+from typing import Any
+
+import httptools
+from uvicorn._types import HTTPScope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from serving.guard import SECURITY
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Of a head that comes in more than one piece; a piece is what one read of the socket gives, 256 KiB at most."""
+MAX_HEADERS = 100
+HEAD_SECONDS = 10.0
+"""The longest from the first byte, or from the connection, to the end of a head."""
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, for `uvicorn.run(http=...)`: 431 for a head that is too long, 400 for what is no HTTP, and the end
+    of a connection whose head does not come. None of it is logged, so that nobody fills the log.
+    """
+
+    _head: HTTPScope | None = None
+    _head_bytes = 0
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A head is awaited from here."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """No head is awaited."""
+        self._head_came()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; then see whether a head is still to come."""
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # The request is answered as one that asks for no upgrade.
+            pass
+        except httptools.HttpParserError as error:
+            if isinstance(error.__context__, _TooManyHeaders):
+                self._refuse(431, f"the request has more than {MAX_HEADERS} headers")
+            else:
+                self._refuse(400, "this is not valid HTTP")
+            return
+        is_head = self.scope is None or "method" not in self.scope
+        if is_head and self._count_head(len(data)) > MAX_HEAD_BYTES:
+            self._refuse(431, f"the request's head is longer than {MAX_HEAD_BYTES} bytes")
+        elif is_head or self.cycle.response_complete:
+            if self._head_timer is None:
+                self._await_head()
+        elif self._head_timer is not None:
+            self._head_came()
+
+    def on_headers_complete(self) -> None:
+        """Count them before anything is done with them."""
+        if len(self.headers) > MAX_HEADERS:
+            raise _TooManyHeaders
+        super().on_headers_complete()
+
+    def _count_head(self, count: int) -> int:
+        """The bytes of the head that is under way, without the piece in which it began: others may stand before it there."""
+        if self._head is self.scope:
+            self._head_bytes += count
+        else:
+            self._head, self._head_bytes = self.scope, 0
+        return self._head_bytes
+
+    def _await_head(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _head_came(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _refuse(self, status: int, message: str) -> None:
+        body = json.dumps({"detail": [{"msg": message}]}).encode()
+        headers: dict[str, Any] = {
+            "content-type": "application/json",
+            "content-length": len(body),
+            "connection": "close",
+            **SECURITY,
+        }
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+        self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
+        self.transport.close()
+
+
+class _TooManyHeaders(Exception):
+    pass
