@@ -13,8 +13,6 @@ from serving.guard import SECURITY
 MAX_HEAD_BYTES = 64 * 1024
 """Of a head that comes in more than one piece; a piece is what one read of the socket gives, 256 KiB at most."""
 MAX_HEADERS = 100
-HEAD_SECONDS = 10.0
-"""The longest from the first byte, or from the connection, to the end of a head."""
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -22,6 +20,8 @@ class LimitedProtocol(HttpToolsProtocol):
     of a connection whose head does not come. None of it is logged, so that nobody fills the log.
     """
 
+    head_seconds = 10.0
+    """The longest from the first byte, or from the connection, to the end of a head."""
     _head: HTTPScope | None = None
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
@@ -74,7 +74,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return self._head_bytes
 
     def _await_head(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+        self._head_timer = self.loop.call_later(self.head_seconds, self.transport.close)
 
     def _head_came(self) -> None:
         if self._head_timer is not None:
