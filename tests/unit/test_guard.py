@@ -105,6 +105,13 @@ def test_a_page_of_another_origin_does_not_act(origin: str, content_type: str, s
     assert _status(guard, _scope(origin=origin, content_type=content_type)) == status
 
 
+def test_a_page_of_a_rebound_name_is_of_that_name() -> None:
+    """To the browser it is the same origin, and says so; Host is what gives it away."""
+    assert _status(Guard(Settings()), _scope(host="rebound.example:8000", origin="http://rebound.example:8000")) == 421
+    guard = Guard(Settings(allowed_origins=(PAGE,)))
+    assert _status(guard, _scope(host="rebound.example", origin=PAGE)) == 421
+
+
 def test_what_is_no_page_needs_no_content_type() -> None:
     assert _status(Guard(Settings()), _scope(content_type="application/x-www-form-urlencoded")) is None
 

@@ -8,7 +8,7 @@ import unicodedata
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from serving.json_logs import LOG_CONFIG, MAX_PATH, JsonLines
@@ -21,6 +21,7 @@ def _line(message: Any, *args: Any, name: str = "serving", exc_info: Any = None)
 
 
 @given(st.text() | st.dictionaries(st.text(min_size=1), values, max_size=4))
+@example("\x00\r\n\x1b[31m\x7f\x9b\u2028\u202e")
 def test_a_record_is_one_line_without_control_characters(message: Any) -> None:
     line = _line(message) if isinstance(message, dict) else _line("%s", message)
     assert not [character for character in line if unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp")]
