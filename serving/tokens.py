@@ -126,4 +126,5 @@ class Tokens:
             state = self.path.stat()
         except OSError:
             return None
-        return state.st_mtime_ns, state.st_ctime_ns, state.st_ino, state.st_size, state.st_mode
+        # Unlike the time of its content, this one cannot be set back, and it moves with the mode too.
+        return state.st_ctime_ns, state.st_ino, state.st_size

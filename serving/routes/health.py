@@ -39,7 +39,7 @@ async def ready(request: Request) -> JSONResponse:
     """200 with the release that is served, 503 before the first. `problems` says what is degraded."""
     state = request.app.state
     release = state.current.release
-    parts = (state.current, state.events, state.push_log, state.feedback_log, state.pushes)
+    parts = (state.current, state.events, state.push_log, state.feedback_log, state.pushes, state.guard)
     problems = [part.problem for part in parts if part.problem]
     answer: dict[str, Any] = {"status": "ready" if release else "not_ready", "problems": problems}
     if release:

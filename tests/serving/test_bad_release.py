@@ -1,7 +1,6 @@
 """A release that was damaged or forged is refused before anything that could crash reads it; the one before it serves on."""
 
 import dataclasses
-import json
 import logging
 import re
 import shutil
@@ -165,7 +164,7 @@ def _check_refused(client: TestClient, before: str, said: str, caplog: pytest.Lo
     assert ready.json()["release"] == before
     assert re.search(said, ready.json()["problems"][0])
     assert "eiderdown_release_failures_total 1.0" in client.get("/metrics").text
-    logged = [json.loads(record.message) for record in caplog.records if record.name == "serving"]
+    logged = [record.msg for record in caplog.records if record.name == "serving"]
     problems = {line["problem"] for line in logged if line["event"] == "release_not_loaded"}
     assert problems == set(ready.json()["problems"])
     answer = client.post("/predict/flight_delay", json={"instances": [tour.INSTANCE]}).json()
