@@ -55,7 +55,9 @@ class EventFile:
         try:
             os.fsync(self._descriptor)
             if not self._is_named:
-                files.sync(self.folder)
+                # The folders may be as new as the file: those of the kind, of events, and the home.
+                for folder in (self.folder, *self.folder.parents[:2]):
+                    files.sync(folder)
                 self._is_named = True
         except OSError:
             self.close()

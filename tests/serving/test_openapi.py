@@ -9,7 +9,7 @@ import pytest
 
 from eiderdown.demonstration import tour
 
-# All checks that schemathesis has by default, but for one: the fields of an instance and of a key are those of the
+# All checks that schemathesis has by default, but for one: the fields of an instance, a key and a pushed row are of the
 # release (GET /models/{model} lists them), which a document for all releases cannot say. So what it allows there may be
 # refused, with the field that is wrong.
 CHECKS = """
