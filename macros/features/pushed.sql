@@ -86,7 +86,7 @@
                 when {{ name }} is null then {{ eiderdown.literal(name ~ ": is null") }}
                 {%- endfor %}
                 {%- for check in checks %}
-                when try(coalesce(({{ check }}), true)) is distinct from true
+                when not coalesce(try(coalesce(({{ check }}), true)), false)
                     then {{ eiderdown.literal("breaks the check " ~ check) }}
                 {%- endfor %}
             end as _problem
