@@ -18,11 +18,9 @@
             and release is not null
             and len(predicted_at) = list_count(predicted_at)
             and len(instances) = len(predicted_at)
-            and list_min(list_transform(instances, lambda entry: coalesce(len(entry), -1))) = len(fields)
-            and list_max(list_transform(instances, lambda entry: coalesce(len(entry), -1))) = len(fields)
+            and list_bool_and(list_transform(instances, lambda entry: coalesce(len(entry) = len(fields), false)))
             and len(features) = len(predicted_at)
-            and list_min(list_transform(features, lambda entry: coalesce(len(entry), -1))) = len(names)
-            and list_max(list_transform(features, lambda entry: coalesce(len(entry), -1))) = len(names)
+            and list_bool_and(list_transform(features, lambda entry: coalesce(len(entry) = len(names), false)))
             and list_count(fields) = len(fields)
             and list_count(names) = len(names)
             and (len(score) = len(predicted_at) or len(probabilities) = len(predicted_at))
@@ -34,8 +32,7 @@
                 probabilities is null
                 or (
                     list_count(list_distinct(classes)) = len(classes)
-                    and list_min(list_transform(probabilities, lambda entry: coalesce(len(entry), -1))) = len(classes)
-                    and list_max(list_transform(probabilities, lambda entry: coalesce(len(entry), -1))) = len(classes)
+                    and list_bool_and(list_transform(probabilities, lambda entry: coalesce(len(entry) = len(classes), false)))
                 )
             ),
             false

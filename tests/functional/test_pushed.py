@@ -134,7 +134,7 @@ def test_tables_hold_what_sql_gives_and_what_was_pushed(project: Project) -> Non
     world.push("rolling", 1, -1, -1, hot_2h=51.0)
     world.push("rolling", 1, -1, -0.5, hot_2h=52.0)
     world.push("rolling", 2, 0.5, 0.5, hot_2h=53.0)
-    world.push("rolling", 7, -9, -9, hot_2h=54.0)
+    world.push("rolling", 7, -1, -1, hot_2h=54.0)
     broken = (
         {"temperature": "warm"},
         {"temperature": None},
