@@ -125,6 +125,8 @@ class Plugin(BasePlugin):
             (files.home() / folder).mkdir(parents=True, exist_ok=True)
         for nothing in (
             "events/predictions/none.jsonl",
+            "events/feedback/none.jsonl",
+            "events/pushes/none.jsonl",
             "events/decisions/none.jsonl",
             "artifacts/training/none.json",
             "artifacts/reproductions/none.json",

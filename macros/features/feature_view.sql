@@ -4,6 +4,8 @@
     A version keeps its meaning: where the registry holds another meaning of this version, the build stops before the
     table is touched (keep_meaning.sql).
 
+    Rows that were pushed to it are added (pushed.sql).
+
     A view whose SQL is windows() is brought up to date where that can be done (windows_obstacle()), otherwise built anew.
 #}
 {% materialization feature_view, adapter = 'duckdb' %}
@@ -21,11 +23,15 @@
     {{ run_hooks(pre_hooks) }}
     {%- do adapter.drop_relation(load_cached_relation(this)) if (load_cached_relation(this) or {}).type == 'view' -%}
     {%- set facts = eiderdown.windows_facts(compiled_code) -%}
+    {%- set pushed = eiderdown.pushed_to(declaration, recorded.as_of) if declaration.kind == 'stored' -%}
     {% call statement('main') -%}
         {%- if facts %}
-        {{ eiderdown.build_windows(compiled_code, facts, recorded) }}
+        {{ eiderdown.build_windows(compiled_code, facts, recorded, pushed) }}
         {%- else %}
         {{ eiderdown.replace_table(this, compiled_code) }}
+        {%- endif %}
+        {%- if pushed %};
+        {{ eiderdown.add_pushed(this, pushed) }}
         {%- endif %}
     {%- endcall %}
     {%- if declaration.kind == 'request' -%}
@@ -63,4 +69,10 @@
     {{ get_assert_columns_equivalent(select) }}
     create or replace table {{ relation }} {{ get_table_columns_and_constraints() }};
     insert into {{ relation }} {{ get_column_names() }} {{ get_select_subquery(select) }}
+{%- endmacro %}
+
+
+{# The statement that adds pushed rows to a table, but for keys that it has. #}
+{% macro add_pushed(relation, select) -%}
+    insert into {{ relation }} {{ get_column_names() }} ({{ select }}) on conflict do nothing
 {%- endmacro %}

@@ -13,13 +13,7 @@
 {% macro default__decisions() -%}
 select * exclude (filename)
 from {{ source('events', 'decisions') }}
-where event_id is not null
-    and decided_at is not null
-    and decided_by is not null
-    and model is not null
-    and version > 0
-    and kind in ('promote', 'rollback', 'import', 'describe')
-    and ((alias is not null and reason is not null) or kind = 'describe')
+where {{ eiderdown.is_event('decisions') }}
 qualify row_number() over (partition by event_id order by decided_at) = 1
 {%- endmacro %}
 

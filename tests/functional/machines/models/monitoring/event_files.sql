@@ -1,0 +1,1 @@
+{{ eiderdown.event_files() }}

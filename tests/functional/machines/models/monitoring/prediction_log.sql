@@ -1,0 +1,1 @@
+{{ eiderdown.prediction_log() }}
