@@ -42,7 +42,7 @@ def measure(home: Home, size: int, file: Path, seconds: float, slo_ms: float) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3, help="of a step")
+    parser.add_argument("--seconds", type=float, default=2, help="of a step")
     parser.add_argument("--rounds", type=int, default=3, help="medians are shown")
     parser.add_argument("--slo-ms", type=float, default=100, help="the objective for p99")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="rows of a batch; 0: adaptive")

@@ -118,7 +118,7 @@ def notes(of: dict[str, dict[int, dict[str, float]]]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=4, help="of one run of wrk")
+    parser.add_argument("--seconds", type=float, default=3, help="of one run of wrk")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-peers", action="store_true", help="only ours and the echoes")
     options = parser.parse_args()
