@@ -2,9 +2,10 @@
 
 `narrow` has 20 features, for the models `quick` (200 trees of 31 leaves) and `heavy` (a network, of which eight rows cost what
 one does); `wide` has 50, for `broad` (200 trees). Nothing is computed from the request. The second release knows another
-row of each account. Kept under `warehouse/benchmarks/http_serving/home`; remove the folder to build it anew.
+row of each account. Kept under `warehouse/benchmarks/http_serving/home` until what it is made of changes.
 """
 
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
+from ml.release.manifest import FORMAT
 from ml.release.place import point_to
 from tests.conftest import REPOSITORY, Project
 
@@ -20,6 +22,7 @@ ACCOUNTS = 100_000
 VIEWS = {"narrow": 20, "wide": 50}
 TIMES = ("2026-01-02T00:00:00Z", "2026-01-04T00:00:00Z")
 KEPT = REPOSITORY / "warehouse" / "benchmarks" / "http_serving"
+_PROJECT = Path(__file__).parent / "project"
 # Explaining the network takes minutes, and no release needs it.
 _NOT_NEEDED = ("feature_importance.py", "partial_dependence.py")
 
@@ -43,20 +46,28 @@ class Home:
 
 def built() -> Home:
     """The home as it was kept, or built now, which takes a minute or two. Its first release is the current one."""
-    stamp = KEPT / "home.json"
+    stamp = KEPT / f"home-{_made_of()}.json"
     if not stamp.is_file():
         Console().print("Building a home to serve from, once: a minute or two ...")
+        for old in KEPT.glob("home-*.json"):
+            old.unlink()
         stamp.write_text(json.dumps(_build(KEPT / "home")))
     home = Home(KEPT / "home" / "warehouse", tuple(json.loads(stamp.read_text())))
     home.publish(0)
     return home
 
 
+def _made_of() -> str:
+    """A digest of the project, of how it is built and of the format of releases."""
+    sources = [Path(__file__), *sorted(path for path in _PROJECT.rglob("*") if path.is_file())]
+    return hashlib.sha256(b"".join([str(FORMAT).encode(), *(path.read_bytes() for path in sources)])).hexdigest()[:16]
+
+
 def _build(folder: Path) -> list[str]:
     shutil.rmtree(folder, ignore_errors=True)
     registry = REPOSITORY / "tests" / "functional" / "machines" / "models" / "registry"
     shutil.copytree(registry, folder / "models" / "registry", ignore=shutil.ignore_patterns(*_NOT_NEEDED))
-    shutil.copytree(Path(__file__).parent / "project", folder, dirs_exist_ok=True)
+    shutil.copytree(_PROJECT, folder, dirs_exist_ok=True)
     packages = folder / "packages.yml"
     packages.write_text(packages.read_text().replace("../../../..", str(REPOSITORY)))
     (folder / "models" / "features" / "features.yml").write_text(json.dumps(_contracts()))

@@ -61,7 +61,15 @@ def check_scores(running: dict[str, Server], asked: dict[str, Contender]) -> Non
                 raise SystemExit(f"{name}: scores {theirs} and not {ours}; it serves another model.")
 
 
-def measure(asked: dict[str, Contender], rounds: int, seconds: float) -> Found:
+def check_log(home: Home) -> None:
+    """Raise SystemExit where our server logs no predictions: it is measured with its event log."""
+    if not any(path.stat().st_size for path in (home.folder / "events" / "predictions").glob("*.jsonl")):
+        raise SystemExit(
+            f"{home.folder / 'events'}: no prediction was logged, so the figures would leave that work out."
+        )
+
+
+def measure(home: Home, asked: dict[str, Contender], rounds: int, seconds: float) -> Found:
     """What wrk finds of each contender with each number of connections, in rounds."""
     found: Found = {name: {count: [] for count in CONNECTIONS} for name in asked}
     with ExitStack() as stack:
@@ -81,6 +89,7 @@ def measure(asked: dict[str, Contender], rounds: int, seconds: float) -> Found:
                     else:
                         with one.start() as server:
                             found[name][count].append(wrk(server.url + one.path, one.bodies, count, seconds))
+                            check_log(home)
     return found
 
 
@@ -125,7 +134,7 @@ def main() -> None:
     home = built()
     with tempfile.TemporaryDirectory() as folder:
         asked = contenders(home, Path(folder), not options.no_peers)
-        of = medians(measure(asked, options.rounds, options.seconds))
+        of = medians(measure(home, asked, options.rounds, options.seconds))
     rows = [
         [
             name,

@@ -49,9 +49,7 @@ def expected(home: Home, client: httpx.Client, file: Path) -> set[tuple]:
             answer = client.post("/predict/quick", content=body, headers={"content-type": "application/json"})
             found.add(outcome(answer.raise_for_status().json()))
     if len({scores for _, _, scores in found}) != 2 * REQUESTS:
-        raise SystemExit(
-            "Two releases give the same scores, so a mixture would not show; remove the home to build it anew."
-        )
+        raise SystemExit("Two releases give the same scores, so a mixture would not show; see `days` in the project.")
     return found
 
 

@@ -36,15 +36,16 @@ class Server:
         """Let them go on."""
         os.killpg(self.process.pid, signal.SIGCONT)
 
-    def resident_megabytes(self) -> float:
-        """Of all its processes, each with the pages that it shares."""
+    def megabytes(self) -> float:
+        """The anonymous memory of all its processes: without the pages of files, such as a release's, that they have read."""
         pages = 0
         for path in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 # The name of a program stands in parentheses, and may hold spaces.
                 group = int((path / "stat").read_text().rpartition(")")[2].split()[2])
                 if group == self.process.pid:
-                    pages += int((path / "statm").read_text().split()[1])
+                    resident, of_files = (path / "statm").read_text().split()[1:3]
+                    pages += int(resident) - int(of_files)
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
@@ -98,11 +99,14 @@ def _await_answer(server: Server, path: str, body: str, log: Path) -> None:
 
 @contextmanager
 def eiderdown(home: Home, settings: dict[str, str] | None = None, workers: int = 1) -> Iterator[Server]:
-    """`eiderdown serve` on a home, with an empty event log, its cache empty."""
+    """`eiderdown serve` on a home; its cache and event log begin empty, and the log is removed in the end."""
     shutil.rmtree(home.folder / "events", ignore_errors=True)
     port = free_port()
     command = [Path(sys.executable).parent / "eiderdown", "serve", "--port", str(port), "--workers", str(workers)]
     environment = {"EIDERDOWN_HOME": str(home.folder), "PYTHONPATH": str(REPOSITORY)} | (settings or {})
     body = json.dumps({"instances": [{"account": 0}]})
-    with running(command, port, "/predict/quick", body, environment) as server:
-        yield server
+    try:
+        with running(command, port, "/predict/quick", body, environment) as server:
+            yield server
+    finally:
+        shutil.rmtree(home.folder / "events", ignore_errors=True)

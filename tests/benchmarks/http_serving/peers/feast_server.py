@@ -12,7 +12,7 @@ from feast.value_type import ValueType
 
 if __name__ == "__main__":
     folder, rows = Path(sys.argv[1]), Path(sys.argv[2])
-    is_new = not (folder / "online.db").exists()
+    written = folder / "written"
     folder.mkdir(parents=True, exist_ok=True)
     store = feast.FeatureStore(
         config=feast.RepoConfig(
@@ -34,7 +34,8 @@ if __name__ == "__main__":
         ttl=dt.timedelta(days=36500),
     )
     store.apply([account, view])
-    if is_new:
+    if not written.exists():
         store.write_to_online_store("narrow", frame)
+        written.touch()
     # Without max_requests=0 its worker is replaced after every thousand requests.
     store.serve("127.0.0.1", int(sys.argv[3]), max_requests=0, max_requests_jitter=0)
