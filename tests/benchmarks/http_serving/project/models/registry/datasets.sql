@@ -1,0 +1,1 @@
+{{ eiderdown.datasets([ref('narrow_choices'), ref('wide_choices')]) }}

@@ -1,0 +1,1 @@
+{{ eiderdown.feature_views([ref('narrow', v=1), ref('wide', v=1)]) }}

@@ -1,0 +1,1 @@
+{{ eiderdown.model_versions([ref('quick'), ref('broad'), ref('heavy')]) }}

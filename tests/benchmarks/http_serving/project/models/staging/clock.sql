@@ -1,0 +1,1 @@
+select timestamptz '{{ var("as_of") }}' as as_of, false as replay
