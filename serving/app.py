@@ -16,6 +16,7 @@ from serving.metrics import Metrics
 from serving.problems import Problem, answer_http_exception, answer_problem
 from serving.routes import features, health, models, predict, releases
 from serving.settings import Settings
+from serving.snapshots import Snapshots
 
 DESCRIPTION = "Predictions and features from the current release of the warehouse."
 
@@ -32,7 +33,8 @@ def _log_json_lines() -> None:
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application over the releases of the home folder. It starts before the first release, and is ready with it."""
     settings = settings or Settings.from_environment()
-    metrics = Metrics()
+    snapshots = Snapshots.from_environment()
+    metrics = Metrics(snapshots)
     current = CurrentRelease(releases_folder(), settings.poll_seconds, metrics)
 
     @asynccontextmanager
@@ -40,9 +42,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         _log_json_lines()
         app.state.events = EventLog(files.home() / "events" / "predictions", metrics)
         current.start()
+        if snapshots:
+            snapshots.start(metrics.numbers)
         yield
         current.stop()
         app.state.events.close()
+        if snapshots:
+            snapshots.stop()
 
     app = FastAPI(
         title="Eiderdown", description=DESCRIPTION, version="0.1.0", lifespan=lifespan, redirect_slashes=False
@@ -60,8 +66,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         start = time.perf_counter()
         response = await call_next(request)
         route = getattr(request.scope.get("route"), "path", "unknown")
-        metrics.requests.labels(route, response.status_code).inc()
-        metrics.seconds.labels(route).observe(time.perf_counter() - start)
+        metrics.counter("eiderdown_requests", route=route, status=str(response.status_code)).add()
+        metrics.durations("eiderdown_request_seconds", route=route).observe(time.perf_counter() - start)
         return response
 
     return app

@@ -57,7 +57,7 @@ class CurrentRelease:
             # Whatever is wrong with a release, the one before it goes on, and so does the thread that looks for the next.
             if self.problem != str(error):
                 self.problem = str(error)
-                self._metrics.release_failures.inc()
+                self._metrics.counter("eiderdown_release_failures").add()
                 logger.error(json.dumps({"event": "release_not_loaded", "problem": self.problem}))
             return
         self.release, self.problem, self._failed = release, None, None

@@ -45,6 +45,7 @@ class EventLog:
                 self._fail(len(events), "the disk took only a part")
             else:
                 self.problem = None
+                self._metrics.counter("eiderdown_events", kind="predictions").add(len(events))
 
     def close(self) -> None:
         """Close the file."""
@@ -60,5 +61,5 @@ class EventLog:
 
     def _fail(self, count: int, reason: str) -> None:
         self.problem = f"{self.path}: {reason}; predictions are answered but not logged"
-        self._metrics.event_failures.inc(count)
+        self._metrics.counter("eiderdown_event_failures", kind="predictions").add(count)
         logger.error(json.dumps({"event": "events_not_logged", "count": count, "problem": self.problem}))

@@ -134,7 +134,9 @@ def _log(
     released = predictor.released
     events = []
     for place, prediction in enumerate(predictions):
-        request.app.state.metrics.predictions.labels(released.model, released.version, prediction.status).inc()
+        request.app.state.metrics.counter(
+            "eiderdown_predictions", model=released.model, version=str(released.version), status=prediction.status
+        ).add()
         events.append(
             {
                 "event_id": f"{request_id}-{place}",

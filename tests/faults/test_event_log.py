@@ -28,7 +28,7 @@ def test_a_full_disk_is_counted_and_what_comes_next_is_whole(tmp_path: Path, sma
     for number in range(4):
         log.append([{"event_id": f"before-{number}", "padding": "x" * 60}])
     assert log.problem is not None
-    assert metrics.registry.get_sample_value("eiderdown_event_failures_total") >= 1
+    assert metrics.registry.get_sample_value("eiderdown_event_failures_total", {"kind": "predictions"}) >= 1
     small_disk()
     log.append([{"event_id": "after"}])
     assert log.problem is None
