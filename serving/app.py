@@ -14,6 +14,7 @@ from serving.current import CurrentRelease
 from serving.event_log import EventLog
 from serving.metrics import Metrics
 from serving.problems import Problem, answer_http_exception, answer_problem
+from serving.refusals import Refusals
 from serving.routes import features, health, models, predict, releases
 from serving.settings import Settings
 from serving.snapshots import Snapshots
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.current = current
+    app.state.refusals = Refusals(metrics)
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_http_exception)
     for routes in (predict, features, models, releases, health):

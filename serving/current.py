@@ -9,6 +9,7 @@ from pathlib import Path
 from ml.release.manifest import current_release
 from serving.metrics import Metrics
 from serving.release import Release
+from serving.warm_up import warm_up
 
 RETRY_SECONDS = 5.0
 
@@ -53,6 +54,7 @@ class CurrentRelease:
                 return
             self._failed, self._retry_at = name, time.monotonic() + RETRY_SECONDS
             release = Release(self.folder / name)
+            warm_up(release)
         except Exception as error:
             # Whatever is wrong with a release, the one before it goes on, and so does the thread that looks for the next.
             if self.problem != str(error):

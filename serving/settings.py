@@ -12,8 +12,10 @@ from ml.errors import DeclarationError
 class Settings:
     """Each field is read from `EIDERDOWN_<FIELD>`, in capitals."""
 
-    poll_seconds: float = 0.5
+    poll_seconds: float = 0.1
     """How often the server looks for a new release."""
+    slo_ms: float = 50.0
+    """Within how many milliseconds a model that declares no `serving.slo_ms` is to answer."""
     max_body_bytes: int = 4 * 1024 * 1024
     """The greatest size of a request's body."""
     max_body_seconds: float = 10.0
