@@ -61,7 +61,9 @@ def _forge(release: Path) -> Path:
     manifest = read_manifest(release)
     views = [dataclasses.replace(view, sha256=files.sha256(release / view.file)) for view in manifest.views]
     models = [dataclasses.replace(model, sha256=files.sha256(release / model.file)) for model in manifest.models]
-    name = identity(manifest.as_of, manifest.replay, views, models, manifest.aliases, manifest.catalog)
+    name = identity(
+        manifest.as_of, manifest.replay, views, models, manifest.aliases, manifest.serving, manifest.catalog
+    )
     _write_manifest(release, dataclasses.replace(manifest, release=name, views=views, models=models))
     return release.rename(release.with_name(name))
 
