@@ -11,11 +11,12 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import DEVNULL, Process
+from pathlib import Path
 
 from uvicorn.config import STARTUP_FAILURE
 
 from serving.server import FORCED
-from serving.snapshots import FOLDER_VARIABLE, PLACE_VARIABLE
+from serving.snapshots import FOLDER_VARIABLE, mark_dead
 
 SECONDS_TO_FAIL = 1.0
 """A worker that lived for less is started again after as long."""
@@ -60,8 +61,10 @@ class Workers:
             process = await self._start(place, parent, folder)
             status = await process.wait()
             if self._stopping.is_set():
-                self._status = self._status or (FORCED if status else 0)
+                # One that was told before it began to accept knew no better than to die of it.
+                self._status = self._status or (0 if status in (0, -signal.SIGTERM) else FORCED)
                 return
+            mark_dead(Path(folder), process.pid)
             logger.error(json.dumps({"event": "worker_died", "process": process.pid, "status": status}))
             if status == STARTUP_FAILURE:
                 self._status = status
@@ -75,7 +78,7 @@ class Workers:
             *(sys.executable, "-P", "-m", "serving.worker", str(listener), str(parent)),
             stdin=DEVNULL,
             pass_fds=(listener, parent),
-            env=os.environ | {FOLDER_VARIABLE: folder, PLACE_VARIABLE: str(place)},
+            env=os.environ | {FOLDER_VARIABLE: folder},
             # A group of its own: Ctrl+C in a terminal reaches this process alone, which tells the workers once.
             process_group=0,
         )

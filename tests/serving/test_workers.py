@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 SECONDS = 60
 """The longest wait: generous, for the machine may be slow."""

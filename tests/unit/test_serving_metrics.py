@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from serving.metrics import DECLARED, Metrics
-from serving.snapshots import Snapshots
+from serving.snapshots import Snapshots, mark_dead
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, frozenset], float]:
@@ -20,11 +20,11 @@ def samples(metrics: Metrics) -> dict[tuple[str, frozenset], float]:
 
 
 class Worker:
-    """A worker's metrics. A process is told by its place and number: here, its file's name."""
+    """A worker's metrics."""
 
-    def __init__(self, folder: Path, place: int, process: int) -> None:
-        self.snapshots = Snapshots(folder, place)
-        self.snapshots._path = folder / f"{place}-{process}.json"
+    def __init__(self, folder: Path, process: int) -> None:
+        self.process = process
+        self.snapshots = Snapshots(folder, process)
         self.metrics = Metrics(self.snapshots)
         self.snapshots.write(self.metrics.numbers())
 
@@ -59,7 +59,7 @@ def test_an_undeclared_name_or_other_labels_are_refused() -> None:
 
 def test_every_scrape_of_any_worker_counts_all_and_never_goes_back(tmp_path: Path) -> None:
     chance = random.Random(4)
-    workers = [Worker(tmp_path, place, process=place) for place in range(3)]
+    workers = [Worker(tmp_path, process) for process in range(3)]
     counted = dict.fromkeys(("a", "b"), 0)
     before: dict[tuple[str, frozenset], float] = {}
     for step in range(300):
@@ -71,8 +71,8 @@ def test_every_scrape_of_any_worker_counts_all_and_never_goes_back(tmp_path: Pat
         if step % 50 == 49:
             # It dies with what it wrote last, and another takes its place.
             worker.snapshots.write(worker.metrics.numbers())
-            place = workers.index(worker)
-            workers[place] = Worker(tmp_path, place, process=1000 + step)
+            mark_dead(tmp_path, worker.process)
+            workers[workers.index(worker)] = Worker(tmp_path, 1000 + step)
         if step % 7 == 0:
             now = samples(chance.choice(workers).metrics)
             assert all(now[key] >= value for key, value in before.items() if "refused" in key[0] or "batch" in key[0])
@@ -91,14 +91,15 @@ def test_every_scrape_of_any_worker_counts_all_and_never_goes_back(tmp_path: Pat
 
 
 def test_gauges_are_of_those_who_live(tmp_path: Path) -> None:
-    dead, other = Worker(tmp_path, 0, process=1), Worker(tmp_path, 1, process=2)
+    dead, other = Worker(tmp_path, 1), Worker(tmp_path, 2)
     for worker, rows in ((dead, 7), (other, 5)):
         worker.metrics.level("eiderdown_queue_rows", model="m").set(rows)
         worker.metrics.release_loaded("r1")
     dead.snapshots.write(dead.metrics.numbers())
     assert samples(other.metrics)["eiderdown_queue_rows", frozenset({("model", "m")})] == 12
     assert samples(other.metrics)["eiderdown_release", frozenset({("release", "r1")})] == 1
-    born = Worker(tmp_path, 0, process=3)
+    mark_dead(tmp_path, dead.process)
+    born = Worker(tmp_path, 3)
     other.metrics.release_loaded("r2")
     other.snapshots.write(other.metrics.numbers())
     now = samples(born.metrics)
@@ -110,6 +111,6 @@ def test_gauges_are_of_those_who_live(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_gone_leaves_the_worker_serving(tmp_path: Path) -> None:
-    worker = Worker(tmp_path / "gone", 0, process=1)
+    worker = Worker(tmp_path / "gone", 1)
     worker.metrics.counter("eiderdown_refused", reason="queue").add()
     assert samples(worker.metrics)["eiderdown_refused_total", frozenset({("reason", "queue")})] == 1
