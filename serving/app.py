@@ -24,8 +24,10 @@ from serving.json_logs import log_json_lines
 from serving.metrics import Count, Durations, Metrics
 from serving.problems import Problem, answer_http_exception, answer_problem, refusals
 from serving.pushes import Pushes
+from serving.refusals import Refusals
 from serving.routes import docs, features, feedback, health, models, predict, push, releases
 from serving.settings import Settings
+from serving.snapshots import Snapshots
 
 DESCRIPTION = "Predictions and features from the current release of the warehouse."
 
@@ -113,14 +115,18 @@ def _seconds(metrics: Metrics, route: str) -> Durations:
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application over the releases of the home folder. It starts before the first release, and is ready with it."""
     settings = settings or Settings.from_environment()
-    metrics = Metrics()
+    snapshots = Snapshots.from_environment()
+    metrics = Metrics(snapshots)
     events = files.home() / "events"
+    refused = Refusals(metrics)
     pushes = Pushes(events / "pushes", metrics)
-    current = CurrentRelease(releases_folder(), settings, metrics, pushes)
+    current = CurrentRelease(releases_folder(), settings, metrics, pushes, refused)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         log_json_lines()
+        if snapshots:
+            snapshots.start(metrics.numbers)
         app.state.events = EventLog(events / "predictions", metrics)
         app.state.push_log = DurableLog(events / "pushes", metrics)
         app.state.feedback_log = DurableLog(events / "feedback", metrics)
@@ -132,6 +138,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await app.state.push_log.close()
         await app.state.feedback_log.close()
         app.state.events.close()
+        if snapshots:
+            snapshots.stop()
 
     app = Application(
         settings,
@@ -146,6 +154,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.current = current
     app.state.pushes = pushes
+    app.state.refusals = refused
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_http_exception)
     app.add_exception_handler(Exception, leave_to_guarded)

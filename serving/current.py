@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 
 from ml.release.manifest import current_release
+from serving.loaded import LoadedParts
 from serving.metrics import Metrics
 from serving.pushes import Pushes
+from serving.refusals import Refusals
 from serving.served_release import ServedRelease
 from serving.settings import Settings
 
@@ -22,7 +24,7 @@ class CurrentRelease:
     A release that does not load leaves the one before it serving; `problem` says why, until one loads.
     """
 
-    def __init__(self, folder: Path, settings: Settings, metrics: Metrics, pushes: Pushes) -> None:
+    def __init__(self, folder: Path, settings: Settings, metrics: Metrics, pushes: Pushes, refusals: Refusals) -> None:
         self.folder = folder
         self.release: ServedRelease | None = None
         self.problem: str | None = None
@@ -31,6 +33,8 @@ class CurrentRelease:
         self._settings = settings
         self._metrics = metrics
         self._pushes = pushes
+        self._refusals = refusals
+        self._parts = LoadedParts()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="releases", daemon=True)
 
@@ -54,8 +58,9 @@ class CurrentRelease:
             if name == self._failed and time.monotonic() < self._retry_at:
                 return
             self._failed, self._retry_at = name, time.monotonic() + RETRY_SECONDS
-            release = ServedRelease(self.folder / name, self._settings, self._metrics)
+            release = ServedRelease(self.folder / name, self._parts, self._settings, self._metrics, self._refusals)
             self._pushes.adopt(release, self.release)
+            self._parts.forget_others(self.folder / name)
         except Exception as error:
             # Whatever is wrong with a release, the one before it goes on, and so does the thread that looks for the next.
             if self.problem != str(error):

@@ -16,6 +16,7 @@ from ml.field_types import sql_type
 from ml.release.feature_file import FeatureFile
 from ml.release.manifest import ReleasedView
 from serving.instances import Fields
+from serving.loaded import LoadedParts
 from serving.push_contract import CheckedRow, PushContract
 from serving.pushed_rows import Key, Moments, PushedRow, PushedRows
 
@@ -47,10 +48,10 @@ class Found:
 class OnlineView:
     """A version of a feature view: its rows by entity key."""
 
-    def __init__(self, view: ReleasedView, path: Path) -> None:
-        """Map the view's file. Raises ReleaseError where it is none."""
+    def __init__(self, view: ReleasedView, path: Path, parts: LoadedParts) -> None:
+        """Map the view's file, unless it is among the parts. Raises ReleaseError where it is none."""
         self.released = view
-        self.file = FeatureFile(path, view.entity)
+        self.file = parts.part(view.sha256, path, lambda file: FeatureFile(file, view.entity), *view.entity)
         self.contract = PushContract(view, self.file.table.schema)
         self.pushed = PushedRows()
         self.keys = Fields(

@@ -1,6 +1,7 @@
 """Predictions of one model version: look-up, request-time features, score. What can be decided before is, when it is loaded."""
 
 import datetime as dt
+import functools
 import math
 import time
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from ml.scoring.request_features import RequestFeatures
 from ml.scoring.scorer import Scorer
 from ml.scoring.signature import Signature
 from serving.instances import Fields, Row, check_moments
+from serving.loaded import LoadedParts
 from serving.online_view import OnlineView
 from serving.problems import Problem
 
@@ -79,8 +81,15 @@ class Stages:
 class Predictor:
     """Scores rows with one version of a model and a release's stored features. Safe to call from many threads."""
 
-    def __init__(self, model: ReleasedModel, artifact: Path, views: dict[str, OnlineView], as_of: dt.datetime) -> None:
-        """Load a model. Raises ArtifactError or ReleaseError where it cannot serve."""
+    def __init__(
+        self,
+        model: ReleasedModel,
+        artifact: Path,
+        views: dict[str, OnlineView],
+        as_of: dt.datetime,
+        parts: LoadedParts,
+    ) -> None:
+        """Load a model, unless it is among the parts. Raises ArtifactError or ReleaseError where it cannot serve."""
         self.released = model
         self.signature = signature = Signature.from_json(model.signature)
         self.fields = Fields(
@@ -88,11 +97,8 @@ class Predictor:
             required={field.name for field in signature.request if field.required},
         )
         self._as_of = as_of
-        self._scorer = Scorer(artifact, model.artifact_format, model.sha256, signature)
-        try:
-            check(self._scorer, model.canary)
-        except ArtifactError as error:
-            raise ArtifactError(f"{model.name}: {error}") from error
+        load = functools.partial(_load, model, signature)
+        self._scorer = parts.part(model.sha256, artifact, load, model.artifact_format, model.signature, model.canary)
         self._request_features = RequestFeatures(signature)
         self._matrix = MatrixOfColumns(signature.features)
         self._types = {feature.name: arrow_type(feature.type) for feature in signature.features}
@@ -221,6 +227,15 @@ class Predictor:
             return [None] * len(scores)
         found: list[Any] = (scores >= self.signature.threshold).tolist()
         return found
+
+
+def _load(model: ReleasedModel, signature: Signature, artifact: Path) -> Scorer:
+    scorer = Scorer(artifact, model.artifact_format, model.sha256, signature)
+    try:
+        check(scorer, model.canary)
+    except ArtifactError as error:
+        raise ArtifactError(f"{model.name}: {error}") from error
+    return scorer
 
 
 def no_features(row: int) -> Problem:

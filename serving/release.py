@@ -3,7 +3,8 @@
 import datetime as dt
 from pathlib import Path
 
-from ml.release.manifest import Manifest, check_files, read_manifest
+from ml.release.manifest import Manifest, read_manifest
+from serving.loaded import LoadedParts
 from serving.online_view import OnlineView
 from serving.predictor import Predictor
 
@@ -11,15 +12,19 @@ from serving.predictor import Predictor
 class Release:
     """What one request sees from its start to its end. Immutable."""
 
-    def __init__(self, folder: Path) -> None:
-        """Load a release. Raises ReleaseError or ArtifactError where a file is missing, altered or unreadable."""
+    def __init__(self, folder: Path, parts: LoadedParts | None = None) -> None:
+        """Load a release. parts: what is loaded already, of the release before it.
+
+        Raises ReleaseError or ArtifactError where a file is missing, altered or unreadable.
+        """
+        parts = parts or LoadedParts()
         self.manifest: Manifest = read_manifest(folder)
-        check_files(folder, self.manifest)
+        parts.check(self.manifest.database_sha256, folder / self.manifest.database)
         self.name = self.manifest.release
         self.as_of = dt.datetime.fromisoformat(self.manifest.as_of)
-        self.views = {view.name: OnlineView(view, folder / view.file) for view in self.manifest.views}
+        self.views = {view.name: OnlineView(view, folder / view.file, parts) for view in self.manifest.views}
         self.predictors = {
-            (model.model, model.version): Predictor(model, folder / model.file, self.views, self.as_of)
+            (model.model, model.version): Predictor(model, folder / model.file, self.views, self.as_of, parts)
             for model in self.manifest.models
         }
         self.aliases = self.manifest.aliases

@@ -7,6 +7,8 @@ from functools import partial
 
 from starlette.requests import ClientDisconnect
 
+from ml.errors import ReleaseError
+from ml.scoring.request_features import ExpressionError
 from serving.batching import Batcher
 from serving.cache import CacheCounts, PredictionCache
 from serving.instances import Row
@@ -14,6 +16,7 @@ from serving.metrics import Metrics
 from serving.prediction_lines import PredictionLines
 from serving.predictor import Prediction, Predictor, Stages
 from serving.problems import Problem
+from serving.refusals import Refusals
 from serving.settings import Settings
 
 Gone = Callable[[], Awaitable[object]]
@@ -25,9 +28,15 @@ class ServedModel:
     """Predictions of one version of a model. Used from the event loop's thread alone."""
 
     def __init__(
-        self, predictor: Predictor, release: str, slo_seconds: float, settings: Settings, metrics: Metrics
+        self,
+        predictor: Predictor,
+        release: str,
+        slo_seconds: float,
+        settings: Settings,
+        metrics: Metrics,
+        refusals: Refusals,
     ) -> None:
-        """Scores a row a few times, so that what is slow at first is over, and a model that cannot score is not served."""
+        """Scores a row a few times, so that what is slow at first is over. Raises ReleaseError where that fails."""
         self.predictor = predictor
         self.lines = PredictionLines(predictor, release)
         released = predictor.released
@@ -51,9 +60,22 @@ class ServedModel:
                 for outcome in ("hit", "miss", "joined")
             }
             self._cache = PredictionCache(predictor, settings.cache_rows, CacheCounts(**counts))
+        self._refusals = refusals
+        self._warm_up()
+
+    def _warm_up(self) -> None:
         for _ in range(_WARM_UP):
             stages = Stages()
-            predictor.predict(predictor.warm_up(), stages)
+            try:
+                self.predictor.predict(self.predictor.warm_up(), stages)
+            except ExpressionError:
+                # A request-time feature need not be defined for a row of nothing.
+                return
+            except Exception as error:
+                raise ReleaseError(
+                    f"{self.predictor.released.name}: the release loads, but a prediction fails "
+                    f"({type(error).__name__}: {error}). Mend the model and publish again."
+                ) from error
         self._batcher.cost.observe(1, stages.scored - stages.started)
 
     async def predict(self, rows: list[Row], deadline: float, gone: Gone) -> list[Prediction]:
@@ -80,7 +102,11 @@ class ServedModel:
         await self._batcher.finish()
 
     async def _score(self, rows: list[Row], deadline: float, gone: Gone) -> list[Prediction]:
-        job = self._batcher.submit(rows, deadline)
+        try:
+            job = self._batcher.submit(rows, deadline)
+        except Problem:
+            self._refusals.add("queue")
+            raise
         if not self._batcher.is_busy:
             return await job.answer
         watch = asyncio.ensure_future(gone())

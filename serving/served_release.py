@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from serving.loaded import LoadedParts
 from serving.metrics import Metrics
+from serving.refusals import Refusals
 from serving.release import Release
 from serving.served_model import ServedModel
 from serving.settings import Settings
@@ -11,10 +13,13 @@ from serving.settings import Settings
 class ServedRelease(Release):
     """What one request sees from its start to its end."""
 
-    def __init__(self, folder: Path, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, folder: Path, parts: LoadedParts, settings: Settings, metrics: Metrics, refusals: Refusals
+    ) -> None:
         """Load a release and score a row with each of its models. Raises what loading or scoring raises."""
-        super().__init__(folder)
+        super().__init__(folder, parts)
         self.models: dict[str, dict[int, ServedModel]] = {}
         for (model, version), predictor in sorted(self.predictors.items()):
-            served = ServedModel(predictor, self.name, settings.slo_ms / 1000, settings, metrics)
+            slo_ms = self.manifest.serving.get(model, {}).get("slo_ms", settings.slo_ms)
+            served = ServedModel(predictor, self.name, slo_ms / 1000, settings, metrics, refusals)
             self.models.setdefault(model, {})[version] = served

@@ -16,6 +16,8 @@ class Settings:
 
     poll_seconds: float = 0.1
     """How often the server looks for a new release."""
+    slo_ms: float = 50.0
+    """Within how many milliseconds a model that declares no `serving.slo_ms` is to answer."""
     max_body_bytes: int = 4 * 1024 * 1024
     """The greatest size of a request's body."""
     max_body_seconds: float = 10.0
@@ -26,8 +28,6 @@ class Settings:
     """The most pushed rows that a worker holds beside its release, of about a kilobyte each; past it a push is refused."""
     max_seconds: float = 10.0
     """The longest that a prediction may wait for the ones before it, unless its request says less."""
-    slo_ms: float = 50.0
-    """Within how many milliseconds a model that declares no `serving.slo_ms` is to answer."""
     cache_rows: int = field(default=10_000, metadata=_OR_ZERO)
     """The most predictions that are kept of each version of a model; 0 keeps none."""
     fixed_batch: int = field(default=0, metadata=_OR_ZERO)

@@ -1,8 +1,8 @@
 """The numbers of several worker processes, exchanged through files: each worker writes its own, and reads the others'.
 
 The folder is made by whoever starts the workers (serving/workers.py), is theirs alone, and goes with them. A worker writes
-`<place>-<process id>.json`, whole or not at all. The file of a worker that died stays, so that what was counted never goes
-back; the newest file of a place is that of the worker which lives there.
+`<process id>.json`, whole or not at all. The file of a worker that died stays, so that what was counted never goes back; who
+started it marks it with `<process id>.dead`.
 """
 
 import json
@@ -16,8 +16,8 @@ Numbers = dict[tuple[str, tuple[str, ...]], list[float]]
 """What a process counted: the numbers of each series, by metric and values of its labels."""
 
 FOLDER_VARIABLE = "EIDERDOWN_RUN_FOLDER"
-PLACE_VARIABLE = "EIDERDOWN_WORKER"
 SECONDS_BETWEEN = 1.0
+_DEAD = ".dead"
 
 logger = logging.getLogger("serving")
 
@@ -25,9 +25,9 @@ logger = logging.getLogger("serving")
 class Snapshots:
     """One worker's file, and the files of the others."""
 
-    def __init__(self, folder: Path, place: int) -> None:
+    def __init__(self, folder: Path, process: int) -> None:
         self._folder = folder
-        self._path = folder / f"{place}-{os.getpid()}.json"
+        self._path = folder / f"{process}.json"
         self._written = b""
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -37,7 +37,7 @@ class Snapshots:
     def from_environment(cls) -> "Snapshots | None":
         """Where whoever started this process said, None of a process that serves alone."""
         folder = os.environ.get(FOLDER_VARIABLE)
-        return cls(Path(folder), int(os.environ[PLACE_VARIABLE])) if folder else None
+        return cls(Path(folder), os.getpid()) if folder else None
 
     def start(self, numbers: Callable[[], Numbers]) -> None:
         """Write what `numbers` gives about once a second, where it changed, until `stop`."""
@@ -72,22 +72,18 @@ class Snapshots:
         own: of this process. It is written before it is given, so that no worker answers with less afterwards.
         """
         self.write(own)
-        found = [(own, True)]
-        newest: dict[str, tuple[int, Path]] = {}
-        files = [(path.stat().st_mtime_ns, path) for path in self._folder.glob("*.json")]
-        for changed, path in files:
-            place = path.stem.partition("-")[0]
-            newest[place] = max(newest.get(place, (0, path)), (changed, path))
-        for _, path in files:
-            if path != self._path:
-                is_live = newest[path.stem.partition("-")[0]][1] == path
-                found.append((_read(path), is_live))
-        return found
+        others = [path for path in self._folder.glob("*.json") if path != self._path]
+        return [(own, True), *((_read(path), not path.with_suffix(_DEAD).exists()) for path in others)]
 
     def _keep_writing(self, numbers: Callable[[], Numbers]) -> None:
         while not self._stop.wait(SECONDS_BETWEEN):
             self.write(numbers())
         self.write(numbers())
+
+
+def mark_dead(folder: Path, process: int) -> None:
+    """Say that a worker lives no more: what it counted stays, and its gauges go."""
+    (folder / f"{process}{_DEAD}").touch()
 
 
 def _read(path: Path) -> Numbers:

@@ -77,8 +77,8 @@ class MadeUpHome:
             for model, version in models
         ]
         created = (START + dt.timedelta(minutes=number)).isoformat()
-        name = identity(created, False, [], released, {}, "")
-        manifest = Manifest(name, created, False, [], released, {}, "", created, "release.duckdb", "")
+        name = identity(created, False, [], released, {}, {}, "")
+        manifest = Manifest(name, created, False, [], released, {}, {}, "", created, "release.duckdb", "")
         folder = self.home / "releases" / name
         (folder / "models").mkdir(parents=True)
         for path in ("release.duckdb", *(model.file for model in released)):

@@ -56,7 +56,7 @@ def publish(
     (aside / "release.duckdb").write_bytes(b"")
     view, model = _view(aside, rows), _model(aside)
     aliases = {"stops": {"champion": 1}}
-    name = identity(as_of.isoformat(), True, [view], [model], aliases, "")
+    name = identity(as_of.isoformat(), True, [view], [model], aliases, {}, "")
     manifest = Manifest(
         release=name,
         as_of=as_of.isoformat(),
@@ -64,6 +64,7 @@ def publish(
         views=[view],
         models=[model],
         aliases=aliases,
+        serving={},
         catalog="",
         created_at=created_at.isoformat(),
         database="release.duckdb",

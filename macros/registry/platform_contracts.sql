@@ -117,6 +117,7 @@ training_decisions:
     dataset: varchar not null
     dataset_version: integer not null
     reason: varchar not null
+    serving: json not null
 
 trials:
   primary_key: [study, trial]

@@ -74,7 +74,7 @@ class NextRelease:
         models = write_models(self.table("model_versions"), named, self.views, self._written)
         check_models(self._written, [model for model in models if model not in self._manifest.models])
         old, catalog = self._manifest, registry_digest(self._session)
-        name = identity(old.as_of, old.replay, old.views, models, named, catalog)
+        name = identity(old.as_of, old.replay, old.views, models, named, old.serving, catalog)
         folder = self._written.parent
         detach(self._session)
         if not is_whole(folder / name):

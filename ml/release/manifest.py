@@ -20,7 +20,7 @@ from ml import files
 from ml.digest import digest
 from ml.errors import ReleaseError
 
-FORMAT = 2
+FORMAT = 3
 HASH_COLUMN = "_key_hash"
 
 
@@ -71,6 +71,7 @@ class Manifest:
     """What a release holds. Its identity is its content: when it was made stays out of it.
 
     `replay`: the world stands still at as_of, so that is when predictions are made unless a request says otherwise.
+    `serving`: what models declare of how they are served, {model: {"slo_ms": 20}}; nothing of those that declare nothing.
     `catalog`: a digest of what the registry says of the views to those who look for features, which is served as well.
     """
 
@@ -80,6 +81,7 @@ class Manifest:
     views: list[ReleasedView]
     models: list[ReleasedModel]
     aliases: dict[str, dict[str, int]]
+    serving: dict[str, dict[str, float]]
     catalog: str
     created_at: str
     database: str
@@ -96,12 +98,12 @@ def identity(
     views: list[ReleasedView],
     models: list[ReleasedModel],
     aliases: dict[str, dict[str, int]],
+    serving: dict[str, dict[str, float]],
     catalog: str,
 ) -> str:
     """The name of the release with this content: 16 hex digits."""
-    return digest([as_of, replay, *map(dataclasses.asdict, views), *map(dataclasses.asdict, models), aliases, catalog])[
-        :16
-    ]
+    parts = [*map(dataclasses.asdict, views), *map(dataclasses.asdict, models)]
+    return digest([as_of, replay, *parts, aliases, serving, catalog])[:16]
 
 
 def releases_folder() -> Path:
@@ -136,7 +138,13 @@ def read_manifest(folder: Path) -> Manifest:
             }
         )
         named = identity(
-            manifest.as_of, manifest.replay, manifest.views, manifest.models, manifest.aliases, manifest.catalog
+            manifest.as_of,
+            manifest.replay,
+            manifest.views,
+            manifest.models,
+            manifest.aliases,
+            manifest.serving,
+            manifest.catalog,
         )
         dt.datetime.fromisoformat(manifest.as_of)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

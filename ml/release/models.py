@@ -54,6 +54,17 @@ def write_models(
     return models
 
 
+def declared_serving(decisions: duckdb.DuckDBPyRelation, models: list[ReleasedModel]) -> dict[str, dict[str, float]]:
+    """{model: what it declares of how it is served}, of those that a release holds and that declare something.
+
+    decisions: registry.training_decisions.
+    """
+    released = {model.model for model in models}
+    rows = decisions.select("model, cast(serving as varchar)").order("model").fetchall()
+    declared = {model: json.loads(serving) for model, serving in rows if model in released}
+    return {model: serving for model, serving in declared.items() if serving}
+
+
 def other_meanings(signature: str, views: dict[str, set[str]]) -> list[str]:
     """The feature views of a signature that mean something else than it was trained on, or are not there.
 

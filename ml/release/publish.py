@@ -12,7 +12,7 @@ from ml.promotion.decision import read_decisions
 from ml.promotion.fold import fold
 from ml.release.database import NAME, attached, copy_registry, copy_views, registry_digest, released_table
 from ml.release.manifest import Manifest, all_manifests, identity, releases_folder
-from ml.release.models import named_aliases, write_models
+from ml.release.models import declared_serving, named_aliases, write_models
 from ml.release.place import check_models, is_whole, point_to, publishing, put_in_place
 from ml.release.views import accepted_fingerprints, write_views
 
@@ -65,7 +65,8 @@ def _write_release(
         versions = released_table(session, "model_versions")
         models = write_models(versions, named, accepted_fingerprints(feature_views), written)
         catalog = registry_digest(session)
-        name = identity(as_of.isoformat(), replay, views, models, named, catalog)
+        serving = declared_serving(released_table(session, "training_decisions"), models)
+        name = identity(as_of.isoformat(), replay, views, models, named, serving, catalog)
         if is_whole(written.parent / name):
             return name
         copy_views(session, views, written)
@@ -77,6 +78,7 @@ def _write_release(
         views=views,
         models=models,
         aliases=named,
+        serving=serving,
         catalog=catalog,
         created_at=dt.datetime.now(dt.UTC).isoformat(),
         database=NAME,

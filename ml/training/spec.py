@@ -54,6 +54,16 @@ class Promote:
 
 
 @dataclass(frozen=True)
+class Serving:
+    """How the server is to answer with the model. slo_ms: within how many milliseconds; None is the server's own setting.
+
+    A release carries it; a change of it trains nothing.
+    """
+
+    slo_ms: float | None = None
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """A model's declaration. `features` is 'all', a list, or {exclude: list}; `threshold` a number or 'max_f1'.
 
@@ -78,6 +88,7 @@ class ModelSpec:
     optional: bool = False
     tune: Tuning | None = None
     automl: Tuning | None = None
+    serving: Serving = field(default_factory=Serving)
 
     @property
     def search(self) -> Tuning | None:
@@ -128,6 +139,7 @@ class ModelSpec:
             "automl": search if is_automl else None,
             "split": _parse_split(f"{where}.split", declared.get("split", {})),
             "promote": _parse_promote(f"{where}.promote", task, declared.get("promote", {})),
+            "serving": _parse_serving(f"{where}.serving", declared.get("serving", {})),
         }
         return cls(name=name, **{**declared, **checked})
 
@@ -191,6 +203,13 @@ def _parse_promote(where: str, task: str, declared: dict[str, Any]) -> Promote:
             raise DeclarationError(f"{where}.max_calibration_error is for a binary task; remove it.")
         refuse_no_number(f"{where}.max_calibration_error", promote.max_calibration_error, "a mean error", 0, 1)
     return promote
+
+
+def _parse_serving(where: str, declared: dict[str, Any]) -> Serving:
+    refuse_unknown(where, declared, [entry.name for entry in fields(Serving)])
+    if "slo_ms" in declared:
+        refuse_no_number(f"{where}.slo_ms", declared["slo_ms"], "milliseconds", 1, 60_000)
+    return Serving(**declared)
 
 
 def _parse_split(where: str, declared: dict[str, Any]) -> Split:

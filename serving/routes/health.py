@@ -33,21 +33,34 @@ async def live() -> dict[str, str]:
 
 @router.get(
     "/health/ready",
-    responses={200: {"model": ReadyAnswer}, 503: {"model": ReadyAnswer, "description": "Before the first release."}},
+    responses={
+        200: {"model": ReadyAnswer},
+        503: {"model": ReadyAnswer, "description": "Before the first release, and while the server ends."},
+    },
 )
 async def ready(request: Request) -> JSONResponse:
-    """200 with the release that is served, 503 before the first. `problems` says what is degraded."""
+    """200 with the release that is served, whose models have all predicted; 503 before the first, and while the server ends.
+
+    `problems` says what is degraded: a release that does not load, an event log that cannot be written, refused requests.
+    """
     state = request.app.state
     release = state.current.release
-    parts = (state.current, state.events, state.push_log, state.feedback_log, state.pushes, state.guard)
+    is_stopping = getattr(request.state, "is_stopping", False)
+    parts = (
+        *(state.current, state.events, state.push_log, state.feedback_log),
+        *(state.pushes, state.guard, state.refusals),
+    )
     problems = [part.problem for part in parts if part.problem]
-    answer: dict[str, Any] = {"status": "ready" if release else "not_ready", "problems": problems}
+    if is_stopping:
+        problems.append("the server ends: it answers what it accepted")
+    is_ready = release is not None and not is_stopping
+    answer: dict[str, Any] = {"status": "ready" if is_ready else "not_ready", "problems": problems}
     if release:
         answer |= {"release": release.name, "as_of": release.manifest.as_of}
-    return JSONResponse(answer, status_code=200 if release else 503)
+    return JSONResponse(answer, status_code=200 if is_ready else 503)
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-async def metrics(request: Request) -> Response:
-    """The metrics of this process, for Prometheus."""
+def metrics(request: Request) -> Response:
+    """The metrics of all worker processes, for Prometheus."""
     return Response(request.app.state.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

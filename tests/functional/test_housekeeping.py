@@ -85,7 +85,9 @@ def add_older(folder: Path, days: int) -> str:
     """A release like the current one, published so many days before it. Returns its name."""
     current = read_manifest(folder / current_release(folder))
     catalog = f"{days} days before"
-    name = identity(current.as_of, current.replay, current.views, current.models, current.aliases, catalog)
+    name = identity(
+        current.as_of, current.replay, current.views, current.models, current.aliases, current.serving, catalog
+    )
     shutil.copytree(folder / current.release, folder / name)
     created = dt.datetime.fromisoformat(current.created_at) - dt.timedelta(days=days)
     manifest = dataclasses.replace(current, release=name, catalog=catalog, created_at=created.isoformat())

@@ -1,5 +1,6 @@
 """In somebody else's project: other data, other entities, its own profile and warehouse, to the HTTP answer."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from fastapi.testclient import TestClient
 from sklearn import metrics
 
 import eiderdown
+from ml.release.manifest import current_release, read_manifest
 from serving.app import create_app
 from tests.conftest import REPOSITORY, Project, copy_machines, messages
 
@@ -126,6 +128,23 @@ def test_predictions_over_http_and_in_sql_are_the_same(
         assert explanation["raw_score"] == score
     else:
         assert prediction["label"] == max(score, key=score.get)
+
+
+def test_a_release_says_how_a_model_is_to_be_served_and_a_change_trains_nothing(
+    machines: Project, tmp_path: Path
+) -> None:
+    project = Project(shutil.copytree(machines.folder, tmp_path / "machines"), database=machines.database.name)
+    releases = project.home / "releases"
+    first = read_manifest(releases / current_release(releases))
+    assert first.serving == {"will_stop": {"slo_ms": 20}}
+    declared = project.folder / "models" / "training" / "training.yml"
+    declared.write_text(declared.read_text().replace("{slo_ms: 20}", "{slo_ms: 35.5}"))
+    project.dbt("run", "-s", "will_stop", "training_decisions", "releases")
+    second = read_manifest(releases / current_release(releases))
+    assert second.serving == {"will_stop": {"slo_ms": 35.5}}
+    assert second.release != first.release
+    assert second.models == first.models
+    assert project.query("select count(*) from registry.model_versions") == [(3,)]
 
 
 def test_a_mistake_in_a_declaration_stops_before_anything_runs(tmp_path: Path) -> None:

@@ -60,7 +60,9 @@ def _forge(release: Path) -> Path:
     manifest = read_manifest(release)
     views = [dataclasses.replace(view, sha256=files.sha256(release / view.file)) for view in manifest.views]
     models = [dataclasses.replace(model, sha256=files.sha256(release / model.file)) for model in manifest.models]
-    name = identity(manifest.as_of, manifest.replay, views, models, manifest.aliases, manifest.catalog)
+    name = identity(
+        manifest.as_of, manifest.replay, views, models, manifest.aliases, manifest.serving, manifest.catalog
+    )
     _write_manifest(release, dataclasses.replace(manifest, release=name, views=views, models=models))
     return release.rename(release.with_name(name))
 
@@ -123,15 +125,15 @@ OTHER_SCORES = _replace(MODEL, rb"sigmoid:1", b"sigmoid:2")
 
 DAMAGED = {
     "a truncated model": (_truncate(MODEL), "flight_delay_v1.txt: missing or altered"),
-    "a truncated view": (_truncate(VIEW), "plane_activity_v2.arrow: missing or altered"),
+    "a truncated view": (_truncate(VIEW), "plane_activity_v2.arrow: missing or (altered|unreadable)"),
     "a truncated database": (_truncate("release.duckdb"), "release.duckdb: missing or altered"),
     "a truncated manifest": (_truncate("manifest.json"), "the manifest cannot be read"),
     "a flipped bit in a model": (_flip(MODEL), "flight_delay_v1.txt: missing or altered"),
-    "a flipped bit in a view": (_flip(VIEW), "plane_activity_v2.arrow: missing or altered"),
+    "a flipped bit in a view": (_flip(VIEW), "plane_activity_v2.arrow: missing or (altered|unreadable)"),
     "a flipped bit in the database": (_flip("release.duckdb"), "release.duckdb: missing or altered"),
     "an edited tree": (EDITED_TREE, "flight_delay_v1.txt: missing or altered"),
     "swapped models": (_swap_models, r"flight_delay\w*_v1.txt: missing or altered"),
-    "a missing view": (_remove, "plane_activity_v2.arrow: missing or altered"),
+    "a missing view": (_remove, "plane_activity_v2.arrow: missing or (altered|unreadable)"),
     "a link out of the folder": (_link_outside, "which is outside the release"),
     "a path out of the folder": (
         _replace("manifest.json", rb"models/flight_delay_v1", b"../../x"),

@@ -130,6 +130,13 @@ def test_a_label_is_no_feature() -> None:
         ({"split": {"by": "group", "column": None}}, "'column' names the column of a split by group"),
         ({"split": {"shares": [float("nan"), 0.5, 0.5]}}, "split.shares must be three positive numbers"),
         ({"optional": None}, "optional is 'None'; it must be true or false"),
+        ({"serving": {"slo": 20}}, "serving has the unknown field 'slo'. Did you mean 'slo_ms'?"),
+        (
+            {"serving": {"slo_ms": "20"}},
+            "serving.slo_ms is '20'; it must be a number of at least 1 and of at most 60000",
+        ),
+        ({"serving": {"slo_ms": float("nan")}}, "serving.slo_ms is 'nan'"),
+        ({"serving": None}, "serving must be a mapping with the fields slo_ms"),
     ],
 )
 def test_values_that_yaml_lets_through(change: dict[str, Any], message: str) -> None:
