@@ -1,5 +1,6 @@
 """The application: what is shared by its routes, and how it starts and stops."""
 
+import asyncio
 import functools
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -17,6 +18,7 @@ from ml.release.manifest import releases_folder
 from serving.current import CurrentRelease
 from serving.durable_log import DurableLog
 from serving.event_log import EventLog
+from serving.garbage import collect_garbage
 from serving.guard import Guard
 from serving.guarded import Guarded, leave_to_guarded, unexpected
 from serving.json_answer import JsonAnswer
@@ -132,7 +134,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.feedback_log = DurableLog(events / "feedback", metrics)
         current.start()
         pushes.start()
+        collecting = asyncio.create_task(collect_garbage())
         yield
+        collecting.cancel()
         current.stop()
         pushes.stop()
         await app.state.push_log.close()

@@ -23,7 +23,7 @@ SHORT_SECONDS = 0.002
 """A batch that takes less is scored on the event loop: handing it to a thread would cost more than it blocks."""
 
 Predict = Callable[[list[Row], Stages], list[Prediction]]
-Observe = Callable[[int, float, Stages], None]
+Observe = Callable[[int, int, float, Stages], None]
 
 
 @dataclass(slots=True)
@@ -43,7 +43,8 @@ class Batcher:
         self, predict: Predict, slo_seconds: float, most_rows: int, observe: Observe, fixed_rows: int = 0
     ) -> None:
         """slo_seconds: the objective for the time from submission to prediction; most_rows: of any batch; observe: is told
-        of each batch its rows, the longest wait in seconds and its stages; fixed_rows: in place of a size that adapts."""
+        of each batch its rows, the rows that wait, the longest wait in seconds and its stages; fixed_rows: in place of a
+        size that adapts."""
         self.cost = CostModel()
         self.queued_rows = 0
         self._predict = predict
@@ -171,7 +172,7 @@ class Batcher:
             start = end
         if stages:
             self.cost.observe(start, stages.scored - stages.started)
-            self._observe(start, stages.started - jobs[0].submitted, stages)
+            self._observe(start, self.queued_rows, stages.started - jobs[0].submitted, stages)
 
 
 def _job_of(jobs: list[Job], row: int) -> tuple[Job, int]:

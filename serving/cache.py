@@ -1,11 +1,12 @@
 """Predictions that were made already, for rows that are asked for again: the least recently used go first."""
 
 import asyncio
+import datetime as dt
 import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ml.expressions.column import microseconds
 from serving.instances import Row
@@ -22,8 +23,30 @@ _Key = tuple[Any, ...]
 @dataclass(slots=True)
 class _Entry:
     prediction: Prediction
-    made_at: int
+    made_at: dt.datetime
     changes: int
+
+
+class _Flight:
+    """Rows that a request is having scored; others may wait for them."""
+
+    __slots__ = ("_landed",)
+
+    def __init__(self) -> None:
+        self._landed: asyncio.Future[None] | Literal["landed"] | None = None
+
+    def land(self) -> None:
+        """Say that they are scored, or failed."""
+        if isinstance(self._landed, asyncio.Future):
+            self._landed.set_result(None)
+        self._landed = "landed"
+
+    async def wait(self) -> None:
+        """Until they are."""
+        if self._landed is None:
+            self._landed = asyncio.get_running_loop().create_future()
+        if isinstance(self._landed, asyncio.Future):
+            await asyncio.shield(self._landed)
 
 
 @dataclass(frozen=True)
@@ -48,7 +71,7 @@ class PredictionCache:
         self._counts = counts
         self._is_timeless = not predictor.reads_time
         self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
-        self._in_flight: dict[_Key, asyncio.Future[None]] = {}
+        self._in_flight: dict[_Key, _Flight] = {}
         types = predictor.fields.types.values()
         self._reals = [place for place, name in enumerate(types) if name.upper() in ("DOUBLE", "FLOAT")]
 
@@ -61,8 +84,8 @@ class PredictionCache:
         keys = [self._key(row, changes) for row in rows]
         found: list[Prediction | None] = []
         own: list[int] = []
-        joined: dict[int, asyncio.Future[None]] = {}
-        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        joined: dict[int, _Flight] = {}
+        mine = _Flight()
         for place, (row, key) in enumerate(zip(rows, keys, strict=True)):
             prediction = self._get(key, row, changes)
             found.append(prediction)
@@ -83,10 +106,10 @@ class PredictionCache:
             finally:
                 for place in own:
                     del self._in_flight[keys[place]]
-                mine.set_result(None)
+                mine.land()
         for place, other in joined.items():
             self._counts.joined.add()
-            await other
+            await other.wait()
             # The other request may have failed for a reason of its own.
             prediction = self._get(keys[place], rows[place], changes)
             found[place] = prediction or (await score([rows[place]]))[0]
@@ -105,15 +128,16 @@ class PredictionCache:
         entry = self._entries.get(key)
         if entry is None or entry.changes != changes:
             return None
-        if not entry.made_at <= microseconds(row[-1]) <= entry.prediction.valid_until:
+        if entry.made_at > row[-1] or microseconds(row[-1]) > entry.prediction.valid_until:
             return None
         self._entries.move_to_end(key)
         return entry.prediction
 
     def _put(self, key: _Key, row: Row, changes: int, prediction: Prediction) -> None:
-        if any(type(value) is str and len(value) > LONGEST_TEXT for value in key):
-            return
-        self._entries[key] = _Entry(prediction, microseconds(row[-1]), changes)
+        for value in key:
+            if type(value) is str and len(value) > LONGEST_TEXT:
+                return
+        self._entries[key] = _Entry(prediction, row[-1], changes)
         self._entries.move_to_end(key)
         if len(self._entries) > self._most_rows:
             self._entries.popitem(last=False)

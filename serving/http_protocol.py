@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import weakref
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from serving.guard import SECURITY
-from serving.json_answer import WRITE
+from serving.json_answer import AT_ONCE
 
 MAX_HEAD_BYTES = 64 * 1024
 """Of a head that comes in more than one piece; a piece is what one read of the socket gives, 256 KiB at most."""
@@ -67,7 +68,9 @@ class LimitedProtocol(HttpToolsProtocol):
             raise _TooManyHeaders
         super().on_headers_complete()
         # The task that answers begins with the loop's next turn, so it sees this.
-        self.scope["extensions"] = {WRITE: {"write": partial(_write, self.cycle)}}
+        # Weak, since the cycle refers to the scope: each request would be left to the garbage collector.
+        cycle = weakref.ref(self.cycle)
+        self.scope["extensions"] = {AT_ONCE: {"read": partial(_read, cycle), "write": partial(_write, cycle)}}
 
     def _count_head(self, count: int) -> int:
         """The bytes of the head that is under way, without the piece in which it began: others may stand before it there."""
@@ -98,14 +101,31 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def _write(cycle: RequestResponseCycle, content: bytes) -> bool:
-    """Send a whole answer of one request; False where the connection is to end with it, which its head would have to say."""
-    if not cycle.keep_alive or cycle.default_headers or cycle.response_started:
+def _read(reference: "weakref.ref[RequestResponseCycle]") -> bytes | None:
+    """The body of a request, if all of it has come; then the next message is that the client has left."""
+    cycle = reference()
+    if cycle is None or cycle.more_body or not cycle.message_event.is_set():
+        return None
+    body = bytes(cycle.body)
+    cycle.body = bytearray()
+    cycle.message_event.clear()
+    cycle.flow.resume_reading()
+    return body
+
+
+def _write(reference: "weakref.ref[RequestResponseCycle]", headers: bytes, body: bytes) -> bool:
+    """Send an answer with status 200 and more headers; False where the connection is to end with it, which its head would
+    have to say."""
+    cycle = reference()
+    if cycle is None:
+        return False
+    defaults = b"".join([b"%s: %s\r\n" % header for header in cycle.default_headers])
+    if not cycle.keep_alive or cycle.response_started or b"connection: close" in defaults:
         return False
     cycle.response_started = cycle.response_complete = True
     cycle.message_event.set()
     if not cycle.disconnected:
-        cycle.transport.write(content)
+        cycle.transport.write(b"%s%s%s\r\n%s" % (STATUS_LINE[200], defaults, headers, body))
         cycle.on_response()
     return True
 

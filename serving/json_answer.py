@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-WRITE = "eiderdown.write"
-"""The ASGI extension by which our server (serving/http_protocol.py) takes an answer as the bytes that go over the wire:
-checking headers one by one, and writing head and body apart, costs more than a prediction."""
+AT_ONCE = "eiderdown.at_once"
+"""The ASGI extension by which our server (serving/http_protocol.py) gives a body that has come, and takes an answer as the
+bytes that go over the wire: to await a body's parts in a timeout, to check headers one by one and to write head and body
+apart costs more than a prediction."""
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -30,8 +31,8 @@ class JsonAnswer(Response):
 
     def write(self, scope: Scope, headers: Headers) -> bool:
         """Send the answer with more headers, where the server takes bytes. Returns whether it did."""
-        extension: dict[str, Callable[[bytes], bool]] | None = (scope.get("extensions") or {}).get(WRITE)
+        extension: dict[str, Callable[[bytes, bytes], bool]] | None = (scope.get("extensions") or {}).get(AT_ONCE)
         if extension is None:
             return False
         head = b"".join([b"%s: %s\r\n" % header for header in (*self.raw_headers, *headers)])
-        return extension["write"](b"HTTP/1.1 200 OK\r\n%s\r\n%s" % (head, self.body))
+        return extension["write"](head, bytes(self.body))

@@ -24,6 +24,26 @@ Gone = Callable[[], Awaitable[object]]
 _WARM_UP = 3
 
 
+class _BatchNumbers:
+    """What is counted of batches. Apart from the model, so that what a release held is freed when it is replaced."""
+
+    def __init__(self, metrics: Metrics, labels: dict[str, str]) -> None:
+        self._rows = metrics.durations("eiderdown_batch_rows", **labels)
+        self._waiting = metrics.level("eiderdown_queue_rows", model=labels["model"])
+        self._queue, self._look_up, self._features, self._predict = (
+            metrics.durations("eiderdown_stage_seconds", stage=stage, **labels)
+            for stage in ("queue", "look_up", "features", "predict")
+        )
+
+    def __call__(self, rows: int, waiting: int, queued: float, stages: Stages) -> None:
+        self._rows.observe(rows)
+        self._waiting.set(waiting)
+        self._queue.observe(queued)
+        self._look_up.observe(stages.looked_up - stages.started)
+        self._features.observe(stages.featured - stages.looked_up)
+        self._predict.observe(stages.scored - stages.featured)
+
+
 class ServedModel:
     """Predictions of one version of a model. Used from the event loop's thread alone."""
 
@@ -43,16 +63,13 @@ class ServedModel:
         labels = {"model": released.model, "version": str(released.version)}
         self._stages = {
             stage: metrics.durations("eiderdown_stage_seconds", stage=stage, **labels)
-            for stage in ("parse", "queue", "look_up", "features", "predict", "serialise", "log")
+            for stage in ("parse", "log", "serialise")
         }
         self._statuses = {
             status: metrics.counter("eiderdown_predictions", status=status, **labels) for status in ("ok", "incomplete")
         }
-        self._batch_rows = metrics.durations("eiderdown_batch_rows", **labels)
-        self._queue_rows = metrics.level("eiderdown_queue_rows", model=released.model)
-        self._batcher = Batcher(
-            predictor.predict, slo_seconds, settings.max_instances, self._observe, settings.fixed_batch
-        )
+        numbers = _BatchNumbers(metrics, labels)
+        self._batcher = Batcher(predictor.predict, slo_seconds, settings.max_instances, numbers, settings.fixed_batch)
         self._cache = None
         if settings.cache_rows:
             counts = {
@@ -121,11 +138,3 @@ class ServedModel:
         finally:
             watch.cancel()
             job.answer.cancel()
-
-    def _observe(self, rows: int, queued: float, stages: Stages) -> None:
-        self._batch_rows.observe(rows)
-        self._queue_rows.set(self._batcher.queued_rows)
-        self._stages["queue"].observe(queued)
-        self._stages["look_up"].observe(stages.looked_up - stages.started)
-        self._stages["features"].observe(stages.featured - stages.looked_up)
-        self._stages["predict"].observe(stages.scored - stages.featured)

@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from serving.json_answer import AT_ONCE
 from serving.problems import Problem
 from serving.settings import Settings
 
@@ -41,8 +42,10 @@ async def read_object(request: Request, settings: Settings, fields: set[str]) ->
     if (header(request, b"content-encoding") or b"identity").lower() != b"identity":
         raise Problem(415, "the body has a content encoding; send it as plain JSON")
     try:
-        async with asyncio.timeout(settings.max_body_seconds):
-            body = await _read(request, settings.max_body_bytes)
+        body = _read_at_once(request, settings.max_body_bytes)
+        if body is None:
+            async with asyncio.timeout(settings.max_body_seconds):
+                body = await _read(request, settings.max_body_bytes)
     except TimeoutError:
         raise Problem(
             408, f"the body took longer than {settings.max_body_seconds} seconds; send it at once", closes=True
@@ -57,16 +60,28 @@ async def read_object(request: Request, settings: Settings, fields: set[str]) ->
     return value
 
 
+def _read_at_once(request: Request, max_bytes: int) -> bytes | None:
+    """The body, if all of it has come."""
+    extension = (request.scope.get("extensions") or {}).get(AT_ONCE)
+    body: bytes | None = extension["read"]() if extension else None
+    if body is not None and len(body) > max_bytes:
+        raise _too_long(max_bytes)
+    return body
+
+
 async def _read(request: Request, max_bytes: int) -> bytes:
-    too_long = Problem(413, f"the body is longer than {max_bytes} bytes; send fewer instances at a time")
     if _declared_length(request) > max_bytes:
-        raise too_long
+        raise _too_long(max_bytes)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > max_bytes:
-            raise too_long
+            raise _too_long(max_bytes)
     return bytes(body)
+
+
+def _too_long(max_bytes: int) -> Problem:
+    return Problem(413, f"the body is longer than {max_bytes} bytes; send fewer instances at a time")
 
 
 def header(request: Request, name: bytes) -> bytes | None:

@@ -1,6 +1,5 @@
 """POST /predict/{model}."""
 
-import os
 import time
 from typing import Any
 
@@ -12,6 +11,7 @@ from ml.scoring.request_features import ExpressionError
 from serving.json_answer import JsonAnswer
 from serving.predictor import no_features
 from serving.problems import NO_RELEASE, NO_SUCH_NAME, OVERLOADED, WRONG_BODY, Problem, refusals
+from serving.request_ids import REQUEST_IDS
 from serving.routes.state import current_release
 from serving.served_model import ServedModel
 from serving.served_release import ServedRelease
@@ -103,7 +103,7 @@ async def predict(model: str, request: Request) -> Response:
         except ExpressionError as error:
             raise no_features(error.row) from None
     scored = time.perf_counter()
-    request_id = os.urandom(16).hex()
+    request_id = next(REQUEST_IDS)
     state.events.append(served.lines.event(request_id, rows, predictions), len(rows))
     logged = time.perf_counter()
     answer = served.lines.answer(request_id, predictions, explanations)

@@ -40,7 +40,7 @@ class Doubling:
 
 
 def _batcher(predict: Any, slo_seconds: float = 1.0, fixed_rows: int = 0) -> Batcher:
-    return Batcher(predict, slo_seconds, 1000, lambda rows, queued, stages: None, fixed_rows)
+    return Batcher(predict, slo_seconds, 1000, lambda rows, waiting, queued, stages: None, fixed_rows)
 
 
 async def _outcome(job: Job) -> list[float] | tuple[int, tuple[Any, ...]]:
