@@ -88,7 +88,7 @@ class Application(FastAPI):
         except Exception as error:
             response = unexpected(scope, error)
         headers = self._guard.headers(scope)
-        if not (isinstance(response, JsonAnswer) and response.write(scope, headers)):
+        if not (isinstance(response, JsonAnswer) and response.write(scope, headers.text)):
             response.raw_headers.extend(headers)
             await response(scope, request.receive, request._send)
         return response.status_code

@@ -22,7 +22,15 @@ from ml.errors import DeclarationError, EiderdownError
 from serving.settings import Settings
 from serving.tokens import Tokens
 
-Headers = list[tuple[bytes, bytes]]
+
+class Headers(list[tuple[bytes, bytes]]):
+    """The headers of an answer, and in `text` as they go over the wire. Shared: they must not be changed."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        super().__init__((name.encode(), value.encode()) for name, value in headers.items())
+        self.text = b"".join(b"%s: %s\r\n" % header for header in self)
+
+
 Scope = MutableMapping[str, Any]
 
 SECURITY = {
@@ -53,9 +61,10 @@ class Guard:
     def __init__(self, settings: Settings) -> None:
         self.tokens = Tokens(Path(settings.tokens_file)) if settings.tokens_file else None
         self._hosts = frozenset(_host(name) for name in settings.allowed_hosts)
-        self._origins = {_origin(text): _allowing(text) for text in settings.allowed_origins}
-        self._plain = _encode(SECURITY | ({"vary": "origin"} if self._origins else {}))
-        self._docs = _encode(SECURITY | {"content-security-policy": DOCS_POLICY})
+        plain = SECURITY | ({"vary": "origin"} if settings.allowed_origins else {})
+        self._plain = Headers(plain)
+        self._docs = Headers(SECURITY | {"content-security-policy": DOCS_POLICY})
+        self._origins = {_origin(text): Headers(plain | _allowing(text)) for text in settings.allowed_origins}
 
     @property
     def problem(self) -> str | None:
@@ -66,13 +75,13 @@ class Guard:
         return self.tokens.problem
 
     def headers(self, scope: Scope) -> Headers:
-        """The headers to add to the answer, whatever its status. The list is shared: it must not be changed."""
+        """The headers to add to the answer, whatever its status."""
         if scope["path"].startswith("/docs"):
             return self._docs
         if self._origins:
             for name, value in scope["headers"]:
                 if name == b"origin" and value in self._origins:
-                    return self._plain + self._origins[value]
+                    return self._origins[value]
         return self._plain
 
     def refuse(self, scope: Scope) -> Response | None:
@@ -206,12 +215,8 @@ def _origin(text: str) -> bytes:
     return text.encode()
 
 
-def _allowing(origin: str) -> Headers:
-    return _encode({"access-control-allow-origin": origin, "access-control-expose-headers": "retry-after"})
-
-
-def _encode(headers: dict[str, str]) -> Headers:
-    return [(name.encode(), value.encode()) for name, value in headers.items()]
+def _allowing(origin: str) -> dict[str, str]:
+    return {"access-control-allow-origin": origin, "access-control-expose-headers": "retry-after"}
 
 
 def _refusal(status: int, message: str, **headers: str) -> Response:

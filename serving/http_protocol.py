@@ -3,7 +3,6 @@
 import asyncio
 import json
 import weakref
-from functools import partial
 from typing import Any
 
 import httptools
@@ -68,9 +67,8 @@ class LimitedProtocol(HttpToolsProtocol):
             raise _TooManyHeaders
         super().on_headers_complete()
         # The task that answers begins with the loop's next turn, so it sees this.
-        # Weak, since the cycle refers to the scope: each request would be left to the garbage collector.
-        cycle = weakref.ref(self.cycle)
-        self.scope["extensions"] = {AT_ONCE: {"read": partial(_read, cycle), "write": partial(_write, cycle)}}
+        extensions: dict[str, Any] = {AT_ONCE: AtOnce(self.cycle)}
+        self.scope["extensions"] = extensions
 
     def _count_head(self, count: int) -> int:
         """The bytes of the head that is under way, without the piece in which it began: others may stand before it there."""
@@ -101,33 +99,41 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def _read(reference: "weakref.ref[RequestResponseCycle]") -> bytes | None:
-    """The body of a request, if all of it has come; then the next message is that the client has left."""
-    cycle = reference()
-    if cycle is None or cycle.more_body or not cycle.message_event.is_set():
-        return None
-    body = bytes(cycle.body)
-    cycle.body = bytearray()
-    cycle.message_event.clear()
-    cycle.flow.resume_reading()
-    return body
+class AtOnce:
+    """A request's body where all of it has come, and its answer in one write."""
 
+    __slots__ = ("_cycle",)
 
-def _write(reference: "weakref.ref[RequestResponseCycle]", headers: bytes, body: bytes) -> bool:
-    """Send an answer with status 200 and more headers; False where the connection is to end with it, which its head would
-    have to say."""
-    cycle = reference()
-    if cycle is None:
-        return False
-    defaults = b"".join([b"%s: %s\r\n" % header for header in cycle.default_headers])
-    if not cycle.keep_alive or cycle.response_started or b"connection: close" in defaults:
-        return False
-    cycle.response_started = cycle.response_complete = True
-    cycle.message_event.set()
-    if not cycle.disconnected:
-        cycle.transport.write(b"%s%s%s\r\n%s" % (STATUS_LINE[200], defaults, headers, body))
-        cycle.on_response()
-    return True
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        # Weak, since the cycle refers to the scope, which has this: each request would be left to the garbage collector.
+        self._cycle = weakref.ref(cycle)
+
+    def read(self) -> bytes | None:
+        """The body, if all of it has come; then the next message is that the client has left."""
+        cycle = self._cycle()
+        if cycle is None or cycle.more_body or not cycle.message_event.is_set():
+            return None
+        body = bytes(cycle.body)
+        cycle.body = bytearray()
+        cycle.message_event.clear()
+        cycle.flow.resume_reading()
+        return body
+
+    def write(self, headers: bytes, body: bytes) -> bool:
+        """Send an answer with status 200 and more headers; False where the connection is to end with it, which its head would
+        have to say."""
+        cycle = self._cycle()
+        if cycle is None or not cycle.keep_alive or cycle.response_started:
+            return False
+        defaults = b"".join([b"%s: %s\r\n" % header for header in cycle.default_headers])
+        if b"connection: close" in defaults:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.disconnected:
+            cycle.transport.write(b"%s%s%s\r\n%s" % (STATUS_LINE[200], defaults, headers, body))
+            cycle.on_response()
+        return True
 
 
 class _TooManyHeaders(Exception):

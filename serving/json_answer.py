@@ -1,7 +1,5 @@
 """An answer whose JSON is rendered already."""
 
-from collections.abc import Callable, Iterable
-
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -9,8 +7,6 @@ AT_ONCE = "eiderdown.at_once"
 """The ASGI extension by which our server (serving/http_protocol.py) gives a body that has come, and takes an answer as the
 bytes that go over the wire: to await a body's parts in a timeout, to check headers one by one and to write head and body
 apart costs more than a prediction."""
-
-Headers = Iterable[tuple[bytes, bytes]]
 
 
 class JsonAnswer(Response):
@@ -22,17 +18,21 @@ class JsonAnswer(Response):
         self.status_code = 200
         self.background = None
         self.body = body
-        self.raw_headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        self.raw_headers = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer as any server takes it."""
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        length = b"%d" % len(self.body)
+        headers = [(b"content-type", b"application/json"), (b"content-length", length), *self.raw_headers]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 
-    def write(self, scope: Scope, headers: Headers) -> bool:
+    def write(self, scope: Scope, headers: bytes) -> bool:
         """Send the answer with more headers, where the server takes bytes. Returns whether it did."""
-        extension: dict[str, Callable[[bytes, bytes], bool]] | None = (scope.get("extensions") or {}).get(AT_ONCE)
-        if extension is None:
+        extensions = scope.get("extensions")
+        at_once = extensions.get(AT_ONCE) if extensions else None
+        if at_once is None:
             return False
-        head = b"".join([b"%s: %s\r\n" % header for header in (*self.raw_headers, *headers)])
-        return extension["write"](head, bytes(self.body))
+        head = b"content-type: application/json\r\ncontent-length: %d\r\n%s" % (len(self.body), headers)
+        written: bool = at_once.write(head, self.body)
+        return written

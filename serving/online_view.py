@@ -14,6 +14,7 @@ import pyarrow as pa
 from ml.expressions.column import Column, from_values, microseconds
 from ml.field_types import sql_type
 from ml.release.feature_file import FeatureFile
+from ml.release.gather import Gather
 from ml.release.manifest import ReleasedView
 from serving.instances import Fields
 from serving.loaded import LoadedParts
@@ -119,6 +120,21 @@ class OnlineView:
                 column.null = column.null | absent
             columns[name] = column
         return columns
+
+    def gather(self, found: Found, gather: Gather, targets: dict[str, int], matrix: npt.NDArray[np.float64]) -> None:
+        """Fill columns of a matrix with what was found; NaN where there is nothing or it has expired.
+
+        gather: of the columns that `targets` names, with their places in the matrix.
+        """
+        places = found.places
+        if found.is_incomplete:
+            places = np.where([status == "present" for status in found.statuses], places, -1)
+        gather(places, matrix)
+        for number, row in found.pushed.items():
+            if found.statuses[number] == "present":
+                for name, target in targets.items():
+                    value = row.values[self._feature_places[name]]
+                    matrix[number, target] = math.nan if value is None else value
 
     def stored(self, found: Found, name: str) -> pa.Array:
         """A column as it is stored, an entry for each entity that was found; what its status is not, is left to the caller."""

@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from ml.errors import ArtifactError, ReleaseError
 from ml.expressions.column import Column, from_values, microseconds, to_arrow
 from ml.expressions.types import parse_type
 from ml.field_types import arrow_type
+from ml.release.gather import Gather, is_gathered
 from ml.release.manifest import ReleasedModel
 from ml.scoring.canary import check
 from ml.scoring.matrix import MatrixOfColumns
@@ -50,7 +51,7 @@ class Prediction:
     score: float | list[float]
     label: bool | str | None
     missing: list[str]
-    features: tuple[Any, ...]
+    features: list[Any]
     valid_until: float
 
 
@@ -78,6 +79,19 @@ class Stages:
     scored: float = 0.0
 
 
+class _LookUp(NamedTuple):
+    """How a view is read: the places of its key in a row; the columns that are used; those that are taken as columns, where
+    the others are gathered; and what gathers them, with their places in the matrix."""
+
+    view: str
+    online: OnlineView
+    key: list[int]
+    all_used: list[str]
+    taken: list[str]
+    gather: Gather
+    targets: dict[str, int]
+
+
 class Predictor:
     """Scores rows with one version of a model and a release's stored features. Safe to call from many threads."""
 
@@ -100,32 +114,49 @@ class Predictor:
         load = functools.partial(_load, model, signature)
         self._scorer = parts.part(model.sha256, artifact, load, model.artifact_format, model.signature, model.canary)
         self._request_features = RequestFeatures(signature)
-        self._matrix = MatrixOfColumns(signature.features)
         self._types = {feature.name: arrow_type(feature.type) for feature in signature.features}
         self._kinds = {feature.name: parse_type(feature.type) for feature in signature.features}
         self.views: list[OnlineView] = []
         self._plan_columns(views)
 
     def _plan_columns(self, views: dict[str, OnlineView]) -> None:
-        """Which fields become columns, and which columns each view gives, with the places of its key in a row."""
+        """Which fields become columns, and which columns of each view are gathered or taken, with the places of its key."""
         names = list(self.fields.types)
-        used = {feature.name.lower() for feature in self.signature.features} | self._request_features.reads
+        places = {feature.name: place for place, feature in enumerate(self.signature.features)}
+        numbers = {feature.name for feature in self.signature.features if feature.categories is None}
+        read = self._request_features.reads
+        used = {name.lower() for name in places} | read
         self._at = names.index(self.signature.at)
         self._columns = [
             (place, name, arrow_type(sql_type))
             for place, (name, sql_type) in enumerate(self.fields.types.items())
             if name.lower() in used
         ]
-        self._look_ups: list[tuple[str, OnlineView, list[int], list[str]]] = []
+        gathered: set[str] = set()
+        self._look_ups: list[_LookUp] = []
         for view in self.signature.views:
             if view.name not in views:
                 raise ReleaseError(
                     f"{self.released.name}: the release lacks the feature view {view.name}; publish again."
                 )
-            taken = [name for name in view.features if name.lower() in used]
+            online = views[view.name]
+            all_used = [name for name in view.features if name.lower() in used]
+            arrays = {name: online.file.table.column(name) for name in all_used if name in numbers}
+            targets = {name: places[name] for name, column in arrays.items() if is_gathered(column)}
+            gather = Gather([(arrays[name].chunk(0), target) for name, target in targets.items()])
+            taken = [name for name in all_used if name not in targets or name.lower() in read]
             key = [names.index(name) for name in view.entity]
-            self.views.append(views[view.name])
-            self._look_ups.append((view.view, views[view.name], key, taken))
+            self._look_ups.append(_LookUp(view.view, online, key, all_used, taken, gather, targets))
+            gathered |= targets.keys()
+            self.views.append(online)
+        self._matrix = MatrixOfColumns(self.signature.features, places.keys() - gathered)
+        # How the values of a row of the matrix are what they were; a double is already.
+        self._python: dict[int, type] = {
+            places[name]: bool if pa.types.is_boolean(self._types[name]) else int
+            for name in gathered
+            if not pa.types.is_floating(self._types[name])
+        }
+        self._apart = [(place, name) for name, place in places.items() if name not in gathered]
 
     def warm_up(self) -> list[Row]:
         """A row of nothing but the time of the release, which takes every step of a prediction."""
@@ -151,43 +182,67 @@ class Predictor:
         check_moments(rows, self._at, self.signature.at, self._as_of, now)
         return rows
 
-    def inputs(self, rows: list[Row], stages: Stages | None = None) -> Inputs:
+    def inputs(self, rows: list[Row]) -> Inputs:
         """What rows are scored from. Raises ExpressionError for the first row that has no request-time feature."""
+        return self._inputs(rows, None, Stages())
+
+    def _inputs(self, rows: list[Row], matrix: npt.NDArray[np.float64] | None, stages: Stages) -> Inputs:
+        """matrix: where the numbers that are stored are gathered, in place of making columns of them."""
         values = list(zip(*rows, strict=True))
         columns = {name: from_values(values[place], arrow) for place, name, arrow in self._columns}
         moments = values[self._at]
         times = [microseconds(moment) for moment in moments]
         missing: dict[int, list[str]] = {}
         valid_until = [math.inf] * len(rows)
-        for view, online, key, names in self._look_ups:
-            keys = list(zip(*[values[place] for place in key], strict=True))
-            found = online.find(keys, moments, times)
-            columns |= online.take(found, names)
+        for look_up in self._look_ups:
+            keys = list(zip(*[values[place] for place in look_up.key], strict=True))
+            found = look_up.online.find(keys, moments, times)
+            if matrix is not None:
+                look_up.online.gather(found, look_up.gather, look_up.targets, matrix)
+            columns |= look_up.online.take(found, look_up.all_used if matrix is None else look_up.taken)
             valid_until = list(map(min, valid_until, found.valid_until))
             if found.is_incomplete:
                 for number, status in enumerate(found.statuses):
                     if status != "present":
-                        missing.setdefault(number, []).append(view)
-        if stages:
-            stages.looked_up = time.perf_counter()
+                        missing.setdefault(number, []).append(look_up.view)
+        stages.looked_up = time.perf_counter()
         self._request_features.compute(columns, len(rows))
         return Inputs(len(rows), columns, missing, valid_until)
 
     def predict(self, rows: list[Row], stages: Stages) -> list[Prediction]:
         """One prediction for each row, in order. Raises ExpressionError for the first row that has no request-time feature."""
         stages.started = time.perf_counter()
-        inputs = self.inputs(rows, stages)
+        matrix = np.empty((len(rows), len(self._types)))
+        inputs = self._inputs(rows, matrix, stages)
+        self._matrix.fill(inputs.columns, matrix)
         stages.featured = time.perf_counter()
-        scores = self._scorer.score_matrix(self._matrix(inputs.columns, inputs.rows))
+        scores = self._scorer.score_matrix(matrix)
         stages.scored = time.perf_counter()
-        features = zip(*[self._values(name, inputs.columns[name]) for name in self._types], strict=True)
         none: list[str] = []
         return [
             Prediction(score, label, inputs.missing.get(number, none), values, until)
             for number, (score, label, values, until) in enumerate(
-                zip(scores.tolist(), self._labels(scores), features, inputs.valid_until, strict=True)
+                zip(
+                    scores.tolist(),
+                    self._labels(scores),
+                    self._values(matrix, inputs),
+                    inputs.valid_until,
+                    strict=True,
+                )
             )
         ]
+
+    def _values(self, matrix: npt.NDArray[np.float64], inputs: Inputs) -> list[list[Any]]:
+        """The features of each row as Python has them; a number that is missing may be NaN."""
+        rows: list[list[Any]] = matrix.tolist()
+        for row in rows:
+            for place, kind in self._python.items():
+                value = row[place]
+                row[place] = kind(value) if value == value else None
+        for place, name in self._apart:
+            for row, value in zip(rows, self._apart_values(name, inputs.columns[name]), strict=True):
+                row[place] = value
+        return rows
 
     def explain(self, rows: list[Row]) -> list[Explanation]:
         """An explanation for each row, in order. Raises what `predict` does."""
@@ -209,7 +264,7 @@ class Predictor:
         kind = self._kinds[name]
         return to_arrow(column, kind) if kind else pa.array(column.values, self._types[name], mask=column.null)
 
-    def _values(self, name: str, column: Column) -> list[Any]:
+    def _apart_values(self, name: str, column: Column) -> list[Any]:
         """A feature's values as Python has them."""
         arrow = self._types[name]
         if pa.types.is_temporal(arrow) or pa.types.is_decimal(arrow):

@@ -62,8 +62,8 @@ async def read_object(request: Request, settings: Settings, fields: set[str]) ->
 
 def _read_at_once(request: Request, max_bytes: int) -> bytes | None:
     """The body, if all of it has come."""
-    extension = (request.scope.get("extensions") or {}).get(AT_ONCE)
-    body: bytes | None = extension["read"]() if extension else None
+    at_once = (request.scope.get("extensions") or {}).get(AT_ONCE)
+    body: bytes | None = at_once.read() if at_once else None
     if body is not None and len(body) > max_bytes:
         raise _too_long(max_bytes)
     return body

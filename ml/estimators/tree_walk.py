@@ -7,12 +7,11 @@ them follows is a sum of the first one's place and the outcome of the comparison
 
 import ctypes
 import functools
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-import llvmlite.binding as llvm
 from llvmlite import ir
+
+from ml.native import DOUBLE, I1, I32, I64, POINTER, Program, counting, load, load_struct
 
 LANES = 16
 BLOCK = 64
@@ -24,7 +23,6 @@ NAN_MISSING, ZERO_MISSING, CATEGORY = 0, 1, 2
 NO_CATEGORY = 2**31 - 1
 """What stands in a column of categories for a value that is none; no node sends it left."""
 
-_I1, _I32, _I64, _DOUBLE, _POINTER = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.DoubleType(), ir.PointerType()
 _NODE_BYTES = 16
 # LightGBM takes what is not farther from zero than this as zero: `kZeroThreshold`, a float.
 _ZERO = 1.0000000180025095e-35
@@ -52,20 +50,20 @@ class Ensemble(ctypes.Structure):
     ]
 
 
-_COLUMN = ir.LiteralStructType([_I64, _I64, _DOUBLE])
-_TREE = ir.LiteralStructType([_I64, _I64, _I64])
-_NODE = ir.LiteralStructType([_DOUBLE, _I32, _I32])
-_SET = ir.LiteralStructType([_I32, _I32])
+_COLUMN = ir.LiteralStructType([I64, I64, DOUBLE])
+_TREE = ir.LiteralStructType([I64, I64, I64])
+_NODE = ir.LiteralStructType([DOUBLE, I32, I32])
+_SET = ir.LiteralStructType([I32, I32])
 
 
 @functools.cache
-def program() -> "Program":
-    """The compiled program; compiling takes tens of milliseconds, once a process."""
-    return Program()
+def program() -> "TreeProgram":
+    """The compiled program, once a process."""
+    return TreeProgram()
 
 
-class Program:
-    """The functions take addresses and counts, and let go of the interpreter's lock.
+class TreeProgram(Program):
+    """The functions take addresses and counts.
 
     `score(ensemble, matrix, rows, row_stride, feature_stride, block, sums)` adds up the leaves of each row in the order of
     the trees. matrix: float64, strides in numbers of them; block: room for BLOCK float64 of each column; sums: float64,
@@ -74,39 +72,24 @@ class Program:
     """
 
     def __init__(self) -> None:
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        target = llvm.Target.from_default_triple().create_target_machine(
-            cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
-        )
-        module = llvm.parse_assembly(str(_module()))
-        module.verify()
-        passes = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=2))
-        passes.getModulePassManager().run(module, passes)
-        library = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
-        llvm.add_symbol("exp", ctypes.cast(library.exp, ctypes.c_void_p).value)
-        self._engine = llvm.create_mcjit_compiler(module, target)
-        self._engine.finalize_object()
+        super().__init__(_module())
         address, count, number = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
-        self.score = self._function("score", address, address, count, count, count, address, address)
-        self.exponentials = self._function("exponentials", address, count)
-        self.sigmoids = self._function("sigmoids", address, count, number)
-
-    def _function(self, name: str, *types: type) -> Callable[..., None]:
-        return ctypes.CFUNCTYPE(None, *types)(self._engine.get_function_address(name))
+        self.score = self.function("score", address, address, count, count, count, address, address)
+        self.exponentials = self.function("exponentials", address, count)
+        self.sigmoids = self.function("sigmoids", address, count, number)
 
 
 def _module() -> ir.Module:
     module = ir.Module()
     _score(module)
-    exp = ir.Function(module, ir.FunctionType(_DOUBLE, [_DOUBLE]), "exp")
+    exp = ir.Function(module, ir.FunctionType(DOUBLE, [DOUBLE]), "exp")
     _replacing(module, "exponentials", [], lambda build, value: build.call(exp, [value]))
     _replacing(
         module,
         "sigmoids",
-        [_DOUBLE],
+        [DOUBLE],
         lambda build, value, slope: build.fdiv(
-            _DOUBLE(1), build.fadd(_DOUBLE(1), build.call(exp, [build.fmul(build.fneg(slope), value)]))
+            DOUBLE(1), build.fadd(DOUBLE(1), build.call(exp, [build.fmul(build.fneg(slope), value)]))
         ),
     )
     return module
@@ -114,39 +97,39 @@ def _module() -> ir.Module:
 
 def _replacing(module: ir.Module, name: str, settings: list[ir.Type], link: Callable[..., ir.Value]) -> None:
     """A function of values, their count and settings, which replaces each value by what `link` builds of it."""
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_POINTER, _I64, *settings]), name)
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, I64, *settings]), name)
     build = ir.IRBuilder(function.append_basic_block())
     values, count, *given = function.args
-    with _counting(build, _I64(0), count, 1) as number:
-        place = build.gep(values, [number], source_etype=_DOUBLE)
-        build.store(link(build, build.load(place, typ=_DOUBLE), *given), place)
+    with counting(build, I64(0), count, 1) as number:
+        place = build.gep(values, [number], source_etype=DOUBLE)
+        build.store(link(build, build.load(place, typ=DOUBLE), *given), place)
     build.ret_void()
 
 
 def _score(module: ir.Module) -> None:
-    parameters = [_POINTER, _POINTER, _I64, _I64, _I64, _POINTER, _POINTER]
+    parameters = [POINTER, POINTER, I64, I64, I64, POINTER, POINTER]
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), parameters), "score")
     build = ir.IRBuilder(function.append_basic_block())
     ensemble, matrix, rows, row_stride, feature_stride, block, sums = function.args
     fields = {}
     for number, (name, kind, *_) in enumerate(Ensemble._fields_):
-        place = build.gep(ensemble, [_I64(number)], source_etype=_I64)
-        fields[name] = build.load(place, typ=_I64 if kind is ctypes.c_int64 else _POINTER)
-    with _counting(build, _I64(0), rows, BLOCK) as start:
+        place = build.gep(ensemble, [I64(number)], source_etype=I64)
+        fields[name] = build.load(place, typ=I64 if kind is ctypes.c_int64 else POINTER)
+    with counting(build, I64(0), rows, BLOCK) as start:
         left = build.sub(rows, start)
-        count = build.select(build.icmp_signed("<", left, _I64(BLOCK)), left, _I64(BLOCK))
-        first = build.gep(matrix, [build.mul(start, row_stride)], source_etype=_DOUBLE)
+        count = build.select(build.icmp_signed("<", left, I64(BLOCK)), left, I64(BLOCK))
+        first = build.gep(matrix, [build.mul(start, row_stride)], source_etype=DOUBLE)
         _fill_block(build, fields, first, count, row_stride, feature_stride, block)
-        row_sums = build.gep(sums, [build.mul(start, fields["outputs"])], source_etype=_DOUBLE)
-        together = build.and_(count, _I64(-LANES))
-        with _counting(build, _I64(0), fields["trees"], 1) as number:
-            tree = _load_struct(build, fields["tree"], number, _TREE)
+        row_sums = build.gep(sums, [build.mul(start, fields["outputs"])], source_etype=DOUBLE)
+        together = build.and_(count, I64(-LANES))
+        with counting(build, I64(0), fields["trees"], 1) as number:
+            tree = load_struct(build, fields["tree"], number, _TREE)
             output = build.srem(number, fields["outputs"])
-            with build.if_else(build.icmp_signed("!=", tree[2], _I64(0))) as (with_sets, without):
+            with build.if_else(build.icmp_signed("!=", tree[2], I64(0))) as (with_sets, without):
                 for case, has_sets in ((with_sets, True), (without, False)):
                     with case:
-                        for begin, end, lanes in ((_I64(0), together, LANES), (together, count, 1)):
-                            with _counting(build, begin, end, lanes) as row:
+                        for begin, end, lanes in ((I64(0), together, LANES), (together, count, 1)):
+                            with counting(build, begin, end, lanes) as row:
                                 found = _walk(build, fields, tree, block, row, lanes, has_sets)
                                 _add(build, fields, row_sums, row, output, found)
     build.ret_void()
@@ -162,27 +145,27 @@ def _fill_block(
     block: ir.Value,
 ) -> None:
     """Bring the values to the block, column by column: missing ones as what goes to their side, categories as numbers."""
-    with _counting(build, _I64(0), fields["columns"], 1) as number:
-        feature, kind, fill = _load_struct(build, fields["column"], number, _COLUMN)
-        source = build.gep(first, [build.mul(feature, feature_stride)], source_etype=_DOUBLE)
-        target = build.gep(block, [build.mul(number, _I64(BLOCK))], source_etype=_DOUBLE)
-        is_zero_missing = build.icmp_signed("==", kind, _I64(ZERO_MISSING))
-        with build.if_else(build.icmp_signed("==", kind, _I64(CATEGORY))) as (categories, numbers):
-            with categories, _counting(build, _I64(0), count, 1) as row:
-                value = _load(build, source, build.mul(row, row_stride), _DOUBLE)
+    with counting(build, I64(0), fields["columns"], 1) as number:
+        feature, kind, fill = load_struct(build, fields["column"], number, _COLUMN)
+        source = build.gep(first, [build.mul(feature, feature_stride)], source_etype=DOUBLE)
+        target = build.gep(block, [build.mul(number, I64(BLOCK))], source_etype=DOUBLE)
+        is_zero_missing = build.icmp_signed("==", kind, I64(ZERO_MISSING))
+        with build.if_else(build.icmp_signed("==", kind, I64(CATEGORY))) as (categories, numbers):
+            with categories, counting(build, I64(0), count, 1) as row:
+                value = load(build, source, build.mul(row, row_stride), DOUBLE)
                 inside = build.and_(
-                    build.fcmp_ordered(">", value, _DOUBLE(-1)), build.fcmp_ordered("<", value, _DOUBLE(2.0**31))
+                    build.fcmp_ordered(">", value, DOUBLE(-1)), build.fcmp_ordered("<", value, DOUBLE(2.0**31))
                 )
-                code = build.fptosi(build.select(inside, value, _DOUBLE(NO_CATEGORY)), _I64)
-                build.store(code, build.gep(target, [row], source_etype=_I64))
-            with numbers, _counting(build, _I64(0), count, 1) as row:
-                value = _load(build, source, build.mul(row, row_stride), _DOUBLE)
+                code = build.fptosi(build.select(inside, value, DOUBLE(NO_CATEGORY)), I64)
+                build.store(code, build.gep(target, [row], source_etype=I64))
+            with numbers, counting(build, I64(0), count, 1) as row:
+                value = load(build, source, build.mul(row, row_stride), DOUBLE)
                 is_zero = build.and_(
-                    build.fcmp_ordered("<=", value, _DOUBLE(_ZERO)), build.fcmp_ordered(">=", value, _DOUBLE(-_ZERO))
+                    build.fcmp_ordered("<=", value, DOUBLE(_ZERO)), build.fcmp_ordered(">=", value, DOUBLE(-_ZERO))
                 )
                 is_missing = build.or_(build.fcmp_unordered("uno", value, value), build.and_(is_zero, is_zero_missing))
-                value = build.select(is_missing, fill, build.select(is_zero, _DOUBLE(0), value))
-                build.store(value, build.gep(target, [row], source_etype=_DOUBLE))
+                value = build.select(is_missing, fill, build.select(is_zero, DOUBLE(0), value))
+                build.store(value, build.gep(target, [row], source_etype=DOUBLE))
 
 
 def _walk(
@@ -196,18 +179,18 @@ def _walk(
 ) -> list[ir.Value]:
     """The places of the leaves that so many rows reach, from a row of the block on."""
     root, depth, _ = tree
-    values = build.gep(block, [row], source_etype=_DOUBLE)
+    values = build.gep(block, [row], source_etype=DOUBLE)
     before, body, done = build.block, build.append_basic_block(), build.append_basic_block()
     build.branch(body)
     build.position_at_end(body)
-    level, places = build.phi(_I64), [build.phi(_I64) for _ in range(lanes)]
+    level, places = build.phi(I64), [build.phi(I64) for _ in range(lanes)]
     following = [
-        _step(build, fields, place, build.gep(values, [_I64(lane)], source_etype=_DOUBLE), has_sets)
+        _step(build, fields, place, build.gep(values, [I64(lane)], source_etype=DOUBLE), has_sets)
         for lane, place in enumerate(places)
     ]
-    left = build.sub(level, _I64(1))
+    left = build.sub(level, I64(1))
     # Many rows need all levels, nearly always, and one seldom does.
-    is_open = build.icmp_signed(">", left, _I64(0)) if lanes > 1 else build.icmp_unsigned("!=", places[0], following[0])
+    is_open = build.icmp_signed(">", left, I64(0)) if lanes > 1 else build.icmp_unsigned("!=", places[0], following[0])
     starts, laters = (depth, *(root for _ in places)), (left, *following)
     for number, start, later in zip((level, *places), starts, laters, strict=True):
         number.add_incoming(start, before)
@@ -222,20 +205,20 @@ def _step(
 ) -> ir.Value:
     """The place of the child that a row goes to. values: its value in the first column."""
     node = build.gep(fields["node"], [place], source_etype=ir.IntType(8))
-    threshold, column, child = _load_struct(build, node, _I64(0), _NODE)
-    value = build.gep(values, [build.zext(column, _I64)], source_etype=ir.IntType(8))
-    goes_right = build.fcmp_unordered(">", build.load(value, typ=_DOUBLE), threshold)
+    threshold, column, child = load_struct(build, node, I64(0), _NODE)
+    value = build.gep(values, [build.zext(column, I64)], source_etype=ir.IntType(8))
+    goes_right = build.fcmp_unordered(">", build.load(value, typ=DOUBLE), threshold)
     if has_sets:
-        number = build.lshr(place, _I64(_NODE_BYTES.bit_length() - 1))
-        start, words = _load_struct(build, fields["set"], number, _SET)
-        code = build.load(value, typ=_I32)
-        word = build.lshr(code, _I32(5))
+        number = build.lshr(place, I64(_NODE_BYTES.bit_length() - 1))
+        start, words = load_struct(build, fields["set"], number, _SET)
+        code = build.load(value, typ=I32)
+        word = build.lshr(code, I32(5))
         word = build.select(build.icmp_unsigned("<", word, words), word, words)
-        bits = _load(build, fields["word"], build.zext(build.add(start, word), _I64), _I32)
-        is_outside = build.not_(build.trunc(build.lshr(bits, build.and_(code, _I32(31))), _I1))
-        goes_right = build.select(build.icmp_unsigned("==", words, _I32(0)), goes_right, is_outside)
-    step = build.select(goes_right, _I64(_NODE_BYTES), _I64(0))
-    return build.add(build.zext(child, _I64), step)
+        bits = load(build, fields["word"], build.zext(build.add(start, word), I64), I32)
+        is_outside = build.not_(build.trunc(build.lshr(bits, build.and_(code, I32(31))), I1))
+        goes_right = build.select(build.icmp_unsigned("==", words, I32(0)), goes_right, is_outside)
+    step = build.select(goes_right, I64(_NODE_BYTES), I64(0))
+    return build.add(build.zext(child, I64), step)
 
 
 def _add(
@@ -247,35 +230,8 @@ def _add(
     places: list[ir.Value],
 ) -> None:
     for lane, place in enumerate(places):
-        number = build.lshr(place, _I64(_NODE_BYTES.bit_length() - 1))
-        leaf = _load(build, fields["value"], number, _DOUBLE)
-        cell = build.add(build.mul(build.add(row, _I64(lane)), fields["outputs"]), output)
-        total = build.gep(sums, [cell], source_etype=_DOUBLE)
-        build.store(build.fadd(build.load(total, typ=_DOUBLE), leaf), total)
-
-
-def _load(build: ir.IRBuilder, array: ir.Value, number: ir.Value, kind: ir.Type) -> ir.Value:
-    return build.load(build.gep(array, [number], source_etype=kind), typ=kind)
-
-
-def _load_struct(build: ir.IRBuilder, array: ir.Value, number: ir.Value, kind: ir.LiteralStructType) -> list[ir.Value]:
-    return [
-        build.load(build.gep(array, [number, _I32(part)], source_etype=kind), typ=element)
-        for part, element in enumerate(kind.elements)
-    ]
-
-
-@contextmanager
-def _counting(build: ir.IRBuilder, start: ir.Value, stop: ir.Value, step: int) -> Iterator[ir.Value]:
-    """What is built inside runs for each number of `range(start, stop, step)`."""
-    before, head, body, done = build.block, *(build.append_basic_block() for _ in range(3))
-    build.branch(head)
-    build.position_at_end(head)
-    number = build.phi(_I64)
-    number.add_incoming(start, before)
-    build.cbranch(build.icmp_signed("<", number, stop), body, done)
-    build.position_at_end(body)
-    yield number
-    number.add_incoming(build.add(number, _I64(step)), build.block)
-    build.branch(head)
-    build.position_at_end(done)
+        number = build.lshr(place, I64(_NODE_BYTES.bit_length() - 1))
+        leaf = load(build, fields["value"], number, DOUBLE)
+        cell = build.add(build.mul(build.add(row, I64(lane)), fields["outputs"]), output)
+        total = build.gep(sums, [cell], source_etype=DOUBLE)
+        build.store(build.fadd(build.load(total, typ=DOUBLE), leaf), total)

@@ -1,6 +1,6 @@
 """From a table of features to the matrix that estimators take."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 import numpy as np
 import numpy.typing as npt
@@ -48,19 +48,22 @@ class MatrixOfColumns:
     request has few rows.
     """
 
-    def __init__(self, features: list[Feature]) -> None:
-        self._readers = [(feature.name, _reader(feature)) for feature in features]
+    def __init__(self, features: list[Feature], names: Container[str] | None = None) -> None:
+        """names: the features that are filled in, all if none are given."""
+        self._readers = [
+            (place, feature.name, _reader(feature))
+            for place, feature in enumerate(features)
+            if names is None or feature.name in names
+        ]
 
-    def __call__(self, columns: dict[str, Column], rows: int) -> npt.NDArray[np.float64]:
-        """A matrix of shape (rows, features). columns: by name, at least those of the features."""
-        matrix = np.empty((rows, len(self._readers)))
-        for place, (name, read) in enumerate(self._readers):
+    def fill(self, columns: dict[str, Column], matrix: npt.NDArray[np.float64]) -> None:
+        """Fill in a matrix of shape (rows, features). columns: by name, at least those of the features."""
+        for place, name, read in self._readers:
             column = columns[name]
             matrix[:, place] = column.values if read is None else read(column)
             # Quicker for few rows than `any`.
             if 1 in column.null.tobytes():
                 matrix[column.null, place] = np.nan
-        return matrix
 
 
 def _reader(feature: Feature) -> Callable[[Column], npt.NDArray[np.float64]] | None:

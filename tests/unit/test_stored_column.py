@@ -77,7 +77,8 @@ def test_a_matrix_of_columns_is_that_of_the_table(column: tuple[str, list[Any]],
         categories = sorted({text for text in array.cast(pa.string()).to_pylist() if text is not None})[:2]
     features = [Feature("it", sql_type, categories)]
     taken = StoredColumn(pa.chunked_array([array])).take(np.arange(len(values)))
-    found = MatrixOfColumns(features)({"it": taken}, len(values))
+    found = np.empty((len(values), 1))
+    MatrixOfColumns(features).fill({"it": taken}, found)
     np.testing.assert_array_equal(found, to_matrix(pa.table({"it": array}), features))
 
 
