@@ -56,6 +56,7 @@ class Application(FastAPI):
         self.state.metrics = metrics
         self.state.guard = self._guard = Guard(settings)
         self._guarded = Guarded(super().__call__, self._guard)
+        self._open = 0
         self._count = functools.cache(functools.partial(_count, metrics))
         self._seconds = functools.cache(functools.partial(_seconds, metrics))
 
@@ -67,11 +68,16 @@ class Application(FastAPI):
         scope["app"] = self
         start = time.perf_counter()
         first, _, name = scope["path"][1:].partition("/")
-        if first in DIRECT and name and "/" not in name and scope["method"] == "POST" and not self._guard.refuse(scope):
-            route, endpoint = DIRECT[first]
-            status = await self._answer(endpoint, name, Request(scope, receive, send))
-        else:
-            route, status = await self._answer_by_fastapi(scope, receive, send)
+        is_direct = first in DIRECT and name and "/" not in name and scope["method"] == "POST"
+        self._open += 1
+        try:
+            if is_direct and not self._guard.refuse(scope):
+                route, endpoint = DIRECT[first]
+                status = await self._answer(endpoint, name, Request(scope, receive, send))
+            else:
+                route, status = await self._answer_by_fastapi(scope, receive, send)
+        finally:
+            self._open -= 1
         self._count(route, status).add()
         self._seconds(route).observe(time.perf_counter() - start)
 
@@ -88,7 +94,7 @@ class Application(FastAPI):
         except Exception as error:
             response = unexpected(scope, error)
         headers = self._guard.headers(scope)
-        if not (isinstance(response, JsonAnswer) and response.write(scope, headers.text)):
+        if not (isinstance(response, JsonAnswer) and response.write(scope, headers.text, self._open == 1)):
             response.raw_headers.extend(headers)
             await response(scope, request.receive, request._send)
         return response.status_code

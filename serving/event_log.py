@@ -1,7 +1,9 @@
 """The event log of predictions: lines that the next `dbt run` reads."""
 
+import asyncio
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from serving.event_file import EventFile
@@ -23,7 +25,9 @@ class EventLog:
         self._folder = folder
         self._file = EventFile(folder)
         self._metrics = metrics
+        self._events = metrics.counter("eiderdown_events", kind=folder.name)
         self._lock = threading.Lock()
+        self._waiting: list[tuple[bytes, int, Callable[[], None]]] = []
 
     @property
     def path(self) -> Path | None:
@@ -39,7 +43,29 @@ class EventLog:
                 self._fail(count, error.strerror or "write failed")
             else:
                 self.problem = None
-                self._metrics.counter("eiderdown_events", kind=self._folder.name).add(count)
+                self._events.add(count)
+
+    def append_soon(self, content: bytes, count: int, then: Callable[[], None]) -> None:
+        """Append whole lines with the event loop's next turn, together with all others that come in this one; `then` is called
+        after that. For the event loop's thread."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._append_waiting)
+        self._waiting.append((content, count, then))
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether lines are to be appended with the next turn."""
+        return bool(self._waiting)
+
+    def _append_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self.append(b"".join([content for content, _, _ in waiting]), sum(count for _, count, _ in waiting))
+        for _, _, then in waiting:
+            try:
+                then()
+            except Exception as error:
+                # The others are answered all the same.
+                logger.error({"event": "answer_not_sent", "problem": type(error).__name__})
 
     def close(self) -> None:
         """Close the file."""

@@ -102,7 +102,7 @@ class LimitedProtocol(HttpToolsProtocol):
 class AtOnce:
     """A request's body where all of it has come, and its answer in one write."""
 
-    __slots__ = ("_cycle",)
+    __slots__ = ("_claimed", "_cycle")
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
         # Weak, since the cycle refers to the scope, which has this: each request would be left to the garbage collector.
@@ -119,21 +119,27 @@ class AtOnce:
         cycle.flow.resume_reading()
         return body
 
-    def write(self, headers: bytes, body: bytes) -> bool:
-        """Send an answer with status 200 and more headers; False where the connection is to end with it, which its head would
-        have to say."""
+    def claim(self) -> bool:
+        """Take it on to answer by `write`; False where the connection is to end with the answer, whose head would have to
+        say so."""
         cycle = self._cycle()
         if cycle is None or not cycle.keep_alive or cycle.response_started:
             return False
-        defaults = b"".join([b"%s: %s\r\n" % header for header in cycle.default_headers])
-        if b"connection: close" in defaults:
+        if any(name == b"connection" for name, _ in cycle.default_headers):
             return False
+        self._claimed = cycle
         cycle.response_started = cycle.response_complete = True
+        return True
+
+    def write(self, headers: bytes, body: bytes) -> None:
+        """Send the answer, with status 200 and more headers than the server's own."""
+        cycle = self._claimed
+        defaults = b"".join([b"%s: %s\r\n" % header for header in cycle.default_headers])
         cycle.message_event.set()
         if not cycle.disconnected:
             cycle.transport.write(b"%s%s%s\r\n%s" % (STATUS_LINE[200], defaults, headers, body))
             cycle.on_response()
-        return True
+        del self._claimed
 
 
 class _TooManyHeaders(Exception):

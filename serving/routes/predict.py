@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from ml.scoring.request_features import ExpressionError
-from serving.json_answer import JsonAnswer
+from serving.json_answer import LoggedAnswer
 from serving.predictor import no_features
 from serving.problems import NO_RELEASE, NO_SUCH_NAME, OVERLOADED, WRONG_BODY, Problem, refusals
 from serving.request_ids import REQUEST_IDS
@@ -104,11 +104,11 @@ async def predict(model: str, request: Request) -> Response:
             raise no_features(error.row) from None
     scored = time.perf_counter()
     request_id = next(REQUEST_IDS)
-    state.events.append(served.lines.event(request_id, rows, predictions), len(rows))
+    line = served.lines.event(request_id, rows, predictions)
     logged = time.perf_counter()
     answer = served.lines.answer(request_id, predictions, explanations)
     served.observe(predictions, parse=parsed - start, log=logged - scored, serialise=time.perf_counter() - logged)
-    return JsonAnswer(answer)
+    return LoggedAnswer(answer, state.events, line, len(rows))
 
 
 def _seconds(request: Request, most: float) -> float:
