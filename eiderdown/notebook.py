@@ -17,7 +17,7 @@ from ml.release.manifest import current_release, releases_folder
 from ml.scoring.scorer import Scorer
 from ml.scoring.signature import Signature
 from serving.problems import Problem
-from serving.release import Release
+from serving.releases.release import Release
 
 
 class Model:

@@ -15,21 +15,21 @@ from starlette.types import Receive, Scope, Send
 
 from ml import files
 from ml.release.manifest import releases_folder
-from serving.current import CurrentRelease
-from serving.durable_log import DurableLog
-from serving.event_log import EventLog
-from serving.garbage import collect_garbage
-from serving.guard import Guard
-from serving.guarded import Guarded, leave_to_guarded, unexpected
-from serving.json_answer import JsonAnswer
-from serving.json_logs import log_json_lines
-from serving.metrics import Count, Durations, Metrics
+from serving.access.guard import Guard
+from serving.access.guarded import Guarded, leave_to_guarded, unexpected
+from serving.events.durable_log import DurableLog
+from serving.events.event_log import EventLog
+from serving.metrics.metrics import Count, Durations, Metrics
+from serving.metrics.refusals import Refusals
+from serving.metrics.snapshots import Snapshots
 from serving.problems import Problem, answer_http_exception, answer_problem, refusals
-from serving.pushes import Pushes
-from serving.refusals import Refusals
+from serving.process.garbage import collect_garbage
+from serving.process.json_logs import log_json_lines
+from serving.pushes.follow import Pushes
+from serving.releases.current import CurrentRelease
+from serving.requests.json_answer import JsonAnswer
 from serving.routes import docs, features, feedback, health, models, predict, push, releases
 from serving.settings import Settings
-from serving.snapshots import Snapshots
 
 DESCRIPTION = "Predictions and features from the current release of the warehouse."
 

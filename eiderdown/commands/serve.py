@@ -18,10 +18,10 @@ def serve(
     SIGTERM or Ctrl+C ends it when what was accepted is answered, a second one at once.
     """
     # Here, since it takes long to import, which no other command needs.
-    from serving.guard import check_binding
-    from serving.listening import listen
-    from serving.server import serve as serve_here
-    from serving.workers import Workers
+    from serving.access.guard import check_binding
+    from serving.process.listening import listen
+    from serving.process.server import serve as serve_here
+    from serving.process.workers import Workers
 
     check_binding(host, Settings.from_environment())
     listener = listen(host, port)

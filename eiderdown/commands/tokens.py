@@ -9,8 +9,8 @@ import typer
 from eiderdown.output import AsJson, console, print_records
 from ml import files
 from ml.errors import EiderdownError
+from serving.access.tokens import HEADER, SCOPES, Entry, new_token, read_tokens
 from serving.settings import Settings
-from serving.tokens import HEADER, SCOPES, Entry, new_token, read_tokens
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -88,7 +88,7 @@ def server() -> Iterator[tuple[str, subprocess.Popen]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "serving.app:create_app", "--factory", "--port", str(port)]
-    command += ["--http", "serving.http_protocol:LimitedProtocol", "--ws", "none", "--no-server-header"]
+    command += ["--http", "serving.process.http_protocol:LimitedProtocol", "--ws", "none", "--no-server-header"]
     with subprocess.Popen([*command, "--no-access-log", "--log-level", "warning"], env=os.environ) as server:
         try:
             url = f"http://127.0.0.1:{port}"

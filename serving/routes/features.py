@@ -11,13 +11,13 @@ from pydantic import BaseModel, Field
 from ml.expressions.column import microseconds
 from ml.field_types import INTEGERS, arrow_type, encode
 from ml.json_values import to_json
-from serving.instances import Row
-from serving.json_answer import JsonAnswer
-from serving.online_view import OnlineView
 from serving.problems import NO_RELEASE, NO_SUCH_NAME, WRONG_BODY, refusals
-from serving.release import Release
+from serving.releases.online_view import OnlineView
+from serving.releases.release import Release
+from serving.requests.instances import Row
+from serving.requests.json_answer import JsonAnswer
+from serving.requests.strict_json import json_body, read_object
 from serving.routes.state import current_release, stored_view
-from serving.strict_json import json_body, read_object
 
 router = APIRouter(tags=["features"])
 

@@ -10,10 +10,10 @@ from pydantic import BaseModel
 
 from ml.digest import digest
 from ml.field_types import encode
-from serving.outcomes import Outcome, Outcomes
+from serving.events.outcomes import Outcome, Outcomes
 from serving.problems import NO_ROOM, NO_SUCH_NAME, WRONG_BODY, Problem, refusals
+from serving.requests.strict_json import json_body, read_object
 from serving.routes.state import current_release
-from serving.strict_json import json_body, read_object
 
 router = APIRouter(tags=["predictions"])
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from serving.problems import NO_RELEASE, NO_SUCH_NAME, Problem, ProblemAnswer, refusals
-from serving.release import Release
+from serving.releases.release import Release
 from serving.routes.state import current_release
 
 router = APIRouter(tags=["models"])

@@ -8,14 +8,14 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from ml.scoring.request_features import ExpressionError
-from serving.json_answer import LoggedAnswer
-from serving.predictor import no_features
+from serving.predictions.predictor import no_features
+from serving.predictions.served_model import ServedModel
 from serving.problems import NO_RELEASE, NO_SUCH_NAME, OVERLOADED, WRONG_BODY, Problem, refusals
-from serving.request_ids import REQUEST_IDS
+from serving.releases.served_release import ServedRelease
+from serving.requests.json_answer import LoggedAnswer
+from serving.requests.request_ids import REQUEST_IDS
+from serving.requests.strict_json import header, json_body, read_object
 from serving.routes.state import current_release
-from serving.served_model import ServedModel
-from serving.served_release import ServedRelease
-from serving.strict_json import header, json_body, read_object
 
 router = APIRouter(tags=["predictions"])
 

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
-from serving.online_view import OnlineView
 from serving.problems import NO_ROOM, NO_SUCH_NAME, WRONG_BODY, Problem, refusals
-from serving.push_contract import CheckedRow
+from serving.pushes.push_contract import CheckedRow
+from serving.releases.online_view import OnlineView
+from serving.requests.strict_json import json_body, read_object
 from serving.routes.state import current_release, stored_view
-from serving.strict_json import json_body, read_object
 
 router = APIRouter(tags=["features"])
 

@@ -2,9 +2,9 @@
 
 from fastapi import Request
 
-from serving.online_view import OnlineView
 from serving.problems import Problem
-from serving.served_release import ServedRelease
+from serving.releases.online_view import OnlineView
+from serving.releases.served_release import ServedRelease
 
 
 def current_release(request: Request) -> ServedRelease:

@@ -15,12 +15,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from ml.field_types import encode
-from serving import event_file
 from serving.app import create_app
-from serving.durable_log import DurableLog
-from serving.event_file import EventFile
-from serving.event_log import EventLog
-from serving.metrics import Metrics
+from serving.events import event_file
+from serving.events.durable_log import DurableLog
+from serving.events.event_file import EventFile
+from serving.events.event_log import EventLog
+from serving.metrics.metrics import Metrics
 from serving.problems import Problem
 from tests import made_up_release
 from tests.made_up_release import AS_OF, row

@@ -11,7 +11,7 @@ import duckdb
 from ml.errors import ReleaseError
 from ml.release.manifest import current_release
 from ml.release.publish import publish
-from serving.release import Release
+from serving.releases.release import Release
 from tests.conftest import Project
 
 CONTEXT = multiprocessing.get_context("forkserver")

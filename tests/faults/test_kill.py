@@ -21,7 +21,7 @@ from eiderdown.demonstration import tour
 from ml import files
 from ml.release.manifest import current_release
 from serving.app import create_app
-from serving.release import Release
+from serving.releases.release import Release
 from serving.settings import Settings
 from tests.conftest import Project
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from eiderdown.demonstration import tour
-from serving.release import Release
+from serving.releases.release import Release
 from tests.conftest import Project
 
 ROUNDS = int(os.environ.get("EIDERDOWN_ROUNDS", "4"))

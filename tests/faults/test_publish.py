@@ -4,7 +4,7 @@ import pytest
 
 from ml.errors import ReleaseError
 from ml.release.manifest import current_release
-from serving.release import Release
+from serving.releases.release import Release
 from tests.conftest import Project, messages
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from serving.release import Release
+from serving.releases.release import Release
 from tests.conftest import REPOSITORY, Project, messages
 
 Rows = list[list[str]]

@@ -24,7 +24,7 @@ from ml.promotion.environments import bring_over
 from ml.registry.models import kept_models
 from ml.release.manifest import current_release, read_manifest
 from serving.app import create_app
-from serving.release import Release
+from serving.releases.release import Release
 from serving.settings import Settings
 from tests.conftest import REPOSITORY, Project
 

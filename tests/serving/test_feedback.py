@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from ml.scoring.signature import Signature
 from serving.app import create_app
-from serving.outcomes import Outcomes
+from serving.events.outcomes import Outcomes
 from serving.problems import Problem
 from serving.settings import Settings
 from tests import made_up_release

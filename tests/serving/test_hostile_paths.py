@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from eiderdown.demonstration import tour
-from serving.guard import SECURITY
+from serving.access.guard import SECURITY
 
 SECONDS = 30
 PREDICT = "/predict/flight_delay"

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eiderdown.demonstration.tour import INSTANCE
-from serving.instances import MAX_CHARACTERS
+from serving.requests.instances import MAX_CHARACTERS
 
 MARKER = "zqxjk"
 PREDICT = "/predict/flight_delay"

@@ -7,9 +7,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from serving.app import create_app
-from serving.metrics import Metrics
-from serving.predictor import Predictor
-from serving.refusals import SECONDS, Refusals
+from serving.metrics.metrics import Metrics
+from serving.metrics.refusals import SECONDS, Refusals
+from serving.predictions.predictor import Predictor
 from tests.made_up_release import publish
 
 

@@ -9,9 +9,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from eiderdown.demonstration import tour
+from serving.access.tokens import SCOPES, new_token
 from serving.app import create_app
 from serving.settings import Settings
-from serving.tokens import SCOPES, new_token
 
 BODY = {"instances": [tour.INSTANCE]}
 PREDICT = "/predict/flight_delay"

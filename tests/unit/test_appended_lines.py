@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving import appended_lines
-from serving.appended_lines import AppendedLines
+from serving.pushes import appended_lines
+from serving.pushes.appended_lines import AppendedLines
 
 STEPS = st.lists(
     st.one_of(

@@ -22,8 +22,8 @@ from ml.housekeeping.archive import CONTENTS, Advance, Contents
 from ml.housekeeping.backup import write_backup
 from ml.housekeeping.restore import check_backup, restore_backup
 from ml.warehouse import held, warehouse_file
-from serving.event_log import EventLog
-from serving.metrics import Metrics
+from serving.events.event_log import EventLog
+from serving.metrics.metrics import Metrics
 from tests.made_up_home import MadeUpHome
 
 Member = tuple[tarfile.TarInfo, bytes]

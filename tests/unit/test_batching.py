@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.scoring.request_features import ExpressionError
-from serving.batching import SHORT_SECONDS, Batcher, Job
-from serving.cost_model import CostModel
-from serving.instances import Row
-from serving.predictor import Prediction, Stages
+from serving.predictions.batching import SHORT_SECONDS, Batcher, Job
+from serving.predictions.cost_model import CostModel
+from serving.predictions.predictor import Prediction, Stages
 from serving.problems import Problem
+from serving.requests.instances import Row
 
 LATER = 1e12
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.errors import DeclarationError, EiderdownError
-from serving.guard import Guard, check_binding
+from serving.access.guard import Guard, check_binding
+from serving.access.tokens import SCOPES, new_token
 from serving.settings import Settings
-from serving.tokens import SCOPES, new_token
 
 PAGE = "https://console.example"
 

@@ -8,8 +8,8 @@ from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 
-from serving.guard import SECURITY, Guard
-from serving.guarded import MAX_PATH, Guarded
+from serving.access.guard import SECURITY, Guard
+from serving.access.guarded import MAX_PATH, Guarded
 from serving.settings import Settings
 
 SECRET = "what the client sent"

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from serving.guard import SECURITY
-from serving.http_protocol import MAX_HEAD_BYTES, MAX_HEADERS, LimitedProtocol
+from serving.access.guard import SECURITY
+from serving.process.http_protocol import MAX_HEAD_BYTES, MAX_HEADERS, LimitedProtocol
 
 HEAD = b"POST / HTTP/1.1\r\nhost: localhost\r\n"
 SECONDS = 30

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from serving.json_logs import LOG_CONFIG, MAX_PATH, JsonLines
+from serving.process.json_logs import LOG_CONFIG, MAX_PATH, JsonLines
 
 values = st.text() | st.integers() | st.binary()
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from ml.errors import EiderdownError
-from serving.listening import listen, refuse_connections
+from serving.process.listening import listen, refuse_connections
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the filter is Linux's")

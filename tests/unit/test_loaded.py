@@ -9,7 +9,7 @@ import pytest
 
 from ml import files
 from ml.errors import ReleaseError
-from serving.loaded import LoadedParts
+from serving.releases.loaded import LoadedParts
 
 
 class Part:

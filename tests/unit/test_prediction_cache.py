@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.expressions.column import microseconds
-from serving.cache import LONGEST_TEXT, CacheCounts, PredictionCache
-from serving.instances import Fields, Row
-from serving.metrics import Count
-from serving.predictor import Prediction
+from serving.metrics.metrics import Count
+from serving.predictions.cache import LONGEST_TEXT, CacheCounts, PredictionCache
+from serving.predictions.predictor import Prediction
 from serving.problems import Problem
+from serving.requests.instances import Fields, Row
 
 START = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 TTL = 50

@@ -7,7 +7,7 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.pushed_rows import MOST_OF_AN_ENTITY, Moments, PushedRow, PushedRows
+from serving.pushes.pushed_rows import MOST_OF_AN_ENTITY, Moments, PushedRow, PushedRows
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 HOURS = st.integers(0, 12)

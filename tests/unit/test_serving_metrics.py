@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from serving.metrics import DECLARED, Metrics
-from serving.snapshots import Snapshots, mark_dead
+from serving.metrics.metrics import DECLARED, Metrics
+from serving.metrics.snapshots import Snapshots, mark_dead
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, frozenset], float]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.problems import Problem
-from serving.strict_json import MAX_DEPTH, _decode_carefully, decode
+from serving.requests.strict_json import MAX_DEPTH, _decode_carefully, decode
 
 TEXTS = st.text(max_size=5) | st.sampled_from(["a:b", '"', "\\", ":", '{"a":1}', "2024-05-31T08:30:00Z"])
 NUMBERS = st.integers(-(2**70), 2**70) | st.floats() | st.sampled_from([2**63, 2**64, -(2**63) - 1, 1e300, -0.0])

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from eiderdown.cli import app
 from ml.errors import DeclarationError
-from serving.tokens import HEADER, SCOPES, Tokens, new_token, read_tokens
+from serving.access.tokens import HEADER, SCOPES, Tokens, new_token, read_tokens
 
 DIGEST = "ab" * 32
 
@@ -114,7 +114,7 @@ def test_a_call_looks_at_the_file_after_a_second(tmp_path: Path, monkeypatch: py
     path = _write(tmp_path / "tokens", entry.line())
     tokens = Tokens(path)
     now = [tokens._next_look - 0.001]
-    monkeypatch.setattr("serving.tokens.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("serving.access.tokens.time.monotonic", lambda: now[0])
     _write(path, HEADER)
     assert tokens.scopes(token.encode()) == {"read"}
     now[0] += 0.002

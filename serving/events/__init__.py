@@ -1,0 +1,1 @@
+"""What is appended for the next `dbt run`: predictions, outcomes, pushed rows."""

@@ -1,0 +1,140 @@
+"""A version of a model in a release, as requests use it: its cache, its queue and its numbers around its predictor."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from starlette.requests import ClientDisconnect
+
+from ml.errors import ReleaseError
+from ml.scoring.request_features import ExpressionError
+from serving.metrics.metrics import Metrics
+from serving.metrics.refusals import Refusals
+from serving.predictions.batching import Batcher
+from serving.predictions.cache import CacheCounts, PredictionCache
+from serving.predictions.prediction_lines import PredictionLines
+from serving.predictions.predictor import Prediction, Predictor, Stages
+from serving.problems import Problem
+from serving.requests.instances import Row
+from serving.settings import Settings
+
+Gone = Callable[[], Awaitable[object]]
+"""Returns when the client has left."""
+_WARM_UP = 3
+
+
+class _BatchNumbers:
+    """What is counted of batches. Apart from the model, so that what a release held is freed when it is replaced."""
+
+    def __init__(self, metrics: Metrics, labels: dict[str, str]) -> None:
+        self._rows = metrics.durations("eiderdown_batch_rows", **labels)
+        self._waiting = metrics.level("eiderdown_queue_rows", model=labels["model"])
+        self._queue, self._look_up, self._features, self._predict = (
+            metrics.durations("eiderdown_stage_seconds", stage=stage, **labels)
+            for stage in ("queue", "look_up", "features", "predict")
+        )
+
+    def __call__(self, rows: int, waiting: int, queued: float, stages: Stages) -> None:
+        self._rows.observe(rows)
+        self._waiting.set(waiting)
+        self._queue.observe(queued)
+        self._look_up.observe(stages.looked_up - stages.started)
+        self._features.observe(stages.featured - stages.looked_up)
+        self._predict.observe(stages.scored - stages.featured)
+
+
+class ServedModel:
+    """Predictions of one version of a model. Used from the event loop's thread alone."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        release: str,
+        slo_seconds: float,
+        settings: Settings,
+        metrics: Metrics,
+        refusals: Refusals,
+    ) -> None:
+        """Scores a row a few times, so that what is slow at first is over. Raises ReleaseError where that fails."""
+        self.predictor = predictor
+        self.lines = PredictionLines(predictor, release)
+        released = predictor.released
+        labels = {"model": released.model, "version": str(released.version)}
+        self._stages = {
+            stage: metrics.durations("eiderdown_stage_seconds", stage=stage, **labels)
+            for stage in ("parse", "log", "serialise")
+        }
+        self._statuses = {
+            status: metrics.counter("eiderdown_predictions", status=status, **labels) for status in ("ok", "incomplete")
+        }
+        numbers = _BatchNumbers(metrics, labels)
+        self._batcher = Batcher(predictor.predict, slo_seconds, settings.max_instances, numbers, settings.fixed_batch)
+        self._cache = None
+        if settings.cache_rows:
+            counts = {
+                outcome: metrics.counter("eiderdown_cache", outcome=outcome, **labels)
+                for outcome in ("hit", "miss", "joined")
+            }
+            self._cache = PredictionCache(predictor, settings.cache_rows, CacheCounts(**counts))
+        self._refusals = refusals
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        for _ in range(_WARM_UP):
+            stages = Stages()
+            try:
+                self.predictor.predict(self.predictor.warm_up(), stages)
+            except ExpressionError:
+                # A request-time feature need not be defined for a row of nothing.
+                return
+            except Exception as error:
+                raise ReleaseError(
+                    f"{self.predictor.released.name}: the release loads, but a prediction fails "
+                    f"({type(error).__name__}: {error}). Mend the model and publish again."
+                ) from error
+        self._batcher.cost.observe(1, stages.scored - stages.started)
+
+    async def predict(self, rows: list[Row], deadline: float, gone: Gone) -> list[Prediction]:
+        """A prediction for each row, in order. deadline: in seconds of `time.perf_counter`.
+
+        Raises Problem 503 where there is no room in the queue, 408 past the deadline, 422 for a row that cannot be scored,
+        and ClientDisconnect.
+        """
+        score = partial(self._score, deadline=deadline, gone=gone)
+        return await (score(rows) if self._cache is None else self._cache.predict(rows, score))
+
+    def observe(self, predictions: list[Prediction], parse: float, log: float, serialise: float) -> None:
+        """Count a request's predictions and the seconds of the stages that are its own."""
+        incomplete = sum(bool(prediction.missing) for prediction in predictions)
+        if incomplete:
+            self._statuses["incomplete"].add(incomplete)
+        self._statuses["ok"].add(len(predictions) - incomplete)
+        self._stages["parse"].observe(parse)
+        self._stages["log"].observe(log)
+        self._stages["serialise"].observe(serialise)
+
+    async def finish(self) -> None:
+        """Wait until what is queued is scored."""
+        await self._batcher.finish()
+
+    async def _score(self, rows: list[Row], deadline: float, gone: Gone) -> list[Prediction]:
+        try:
+            job = self._batcher.submit(rows, deadline)
+        except Problem:
+            self._refusals.add("queue")
+            raise
+        if not self._batcher.is_busy:
+            return await job.answer
+        watch = asyncio.ensure_future(gone())
+        try:
+            timeout = max(deadline - time.perf_counter(), 0)
+            await asyncio.wait((job.answer, watch), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            if job.answer.done():
+                return job.answer.result()
+            if watch.done():
+                raise ClientDisconnect
+            raise Problem(408, "its time was up before it could be scored; give it longer")
+        finally:
+            watch.cancel()
+            job.answer.cancel()

@@ -1,0 +1,1 @@
+"""The processes of a server: sockets, workers, HTTP, the end, logs."""

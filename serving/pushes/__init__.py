@@ -1,0 +1,1 @@
+"""Feature rows that clients push between releases."""

@@ -1,0 +1,1 @@
+"""What a request brings and what its answer is: JSON, checked field by field."""
