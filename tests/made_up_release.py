@@ -13,7 +13,7 @@ from ml import files
 from ml.estimators.base import TrainingData
 from ml.estimators.lightgbm import LightGBM
 from ml.release.feature_file import write_feature_file
-from ml.release.manifest import Manifest, ReleasedModel, ReleasedView, identity
+from ml.release.manifest import Manifest, ReleasedModel, ReleasedView, identity, read_manifest
 from ml.scoring.canary import make_canary
 from ml.scoring.scorer import Scorer
 from ml.scoring.signature import Feature, RequestField, Signature, ViewInput
@@ -79,6 +79,13 @@ def publish(
 def point_at(home: Path, release: str) -> None:
     """Make a release the current one."""
     files.write_whole(home / "releases" / "current", release.encode())
+
+
+def scorer(home: Path) -> Scorer:
+    """The model of the current release."""
+    folder = home / "releases" / (home / "releases" / "current").read_text()
+    model = read_manifest(folder).models[0]
+    return Scorer(folder / model.file, model.artifact_format, model.sha256, Signature.from_json(model.signature))
 
 
 def _view(folder: Path, rows: Iterable[dict[str, Any]]) -> ReleasedView:

@@ -1,5 +1,6 @@
 """The online rows of a feature view as one memory-mapped Arrow file, sorted by the hash of the entity's key."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -42,24 +43,34 @@ class FeatureFile:
         """The place of each entity's row in `table`, or -1. A key with a None finds nothing."""
         wanted = np.array([0 if None in key else key_hash(key) for key in keys], np.uint64)
         places: npt.NDArray[np.int64] = self._hashes.searchsorted(wanted)
-        for number, (key, place) in enumerate(zip(keys, places.tolist(), strict=True)):
-            found = self._first_equal(key, place)
-            if found != place:
-                places[number] = found
+        for number in self._unsure(keys, wanted, places):
+            places[number] = self._first_equal(keys[number], wanted.item(number), places.item(number))
         return places
 
-    def _first_equal(self, key: tuple[Any, ...], place: int) -> int:
-        """The place of the row with this key among those from a place on that share the hash of the first, or -1."""
-        hashes = self._hashes
-        if place == len(hashes) or None in key:
+    def _unsure(
+        self, keys: list[tuple[Any, ...]], wanted: npt.NDArray[np.uint64], places: npt.NDArray[np.int64]
+    ) -> Iterable[int]:
+        """The numbers of the keys that are not known yet to be those of the rows at their places: of many whole numbers few."""
+        only = self._keys[0].values
+        if len(keys) == 1 or len(self._keys) > 1 or only.dtype != np.int64 or not len(only):
+            return range(len(keys))
+        try:
+            asked = np.array([key[0] for key in keys], np.int64)
+        except (TypeError, OverflowError):
+            return range(len(keys))
+        is_same = (only.take(places, mode="clip") == asked) & (self._hashes.take(places, mode="clip") == wanted)
+        unsure: list[int] = (~is_same).nonzero()[0].tolist()
+        return unsure
+
+    def _first_equal(self, key: tuple[Any, ...], wanted: int, place: int) -> int:
+        """The place of the row with this key among those from a place on that have the wanted hash, or -1."""
+        if None in key:
             return -1
-        first = hashes.item(place)
-        while True:
+        while place < len(self._hashes) and self._hashes.item(place) == wanted:
             for column, value in zip(self._keys, key, strict=True):
                 if column.item(place) != value:
                     break
             else:
                 return place
             place += 1
-            if place == len(hashes) or hashes.item(place) != first:
-                return -1
+        return -1

@@ -14,8 +14,9 @@ def key_hash(key: tuple[Any, ...]) -> int:
     """
     parts = []
     for value in key:
-        if type(value) is str:
-            text = b"str:" + value.encode()
+        kind = type(value)
+        if kind is str or kind is int:
+            text = b"str:" + value.encode() if kind is str else b"int:%d" % value
             parts.append(len(text).to_bytes(4, "little") + text)
             continue
         if isinstance(value, dt.datetime) and value.tzinfo is not None:

@@ -1,8 +1,8 @@
 """The numbers of several worker processes, exchanged through files: each worker writes its own, and reads the others'.
 
 The folder is made by whoever starts the workers (serving/process/workers.py), is theirs alone, and goes with them. A worker
-writes `<process id>.json`, whole or not at all. The file of a worker that died stays, so that what was counted never goes back; who
-started it marks it with `<process id>.dead`.
+writes `<process id>.json`, whole or not at all. The file of a worker that died stays, so that what was counted never goes
+back; who started it marks it with `<process id>.dead`.
 """
 
 import json

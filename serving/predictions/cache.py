@@ -16,6 +16,9 @@ from serving.requests.instances import Row
 LONGEST_TEXT = 256
 """A row with a longer text is not kept, so that so many rows are so much memory."""
 
+MOST_ROWS = 16
+"""A request with more rows passes the cache by: it would drive out what is asked for again."""
+
 Score = Callable[[list[Row]], Awaitable[list[Prediction]]]
 _Key = tuple[Any, ...]
 
@@ -80,6 +83,8 @@ class PredictionCache:
 
     async def predict(self, rows: list[Row], score: Score) -> list[Prediction]:
         """A prediction for each row, in order: one that is kept, that of another request in flight, or by `score`."""
+        if len(rows) > MOST_ROWS:
+            return await score(rows)
         changes = self._predictor.changes()
         keys = [self._key(row, changes) for row in rows]
         found: list[Prediction | None] = []

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from fastapi.testclient import TestClient
 
@@ -102,6 +103,31 @@ def test_every_worker_has_what_was_pushed(home: Path, workers: list[TestClient])
     }
     with TestClient(create_app(SETTINGS)) as later:
         assert _heat(later, "a") == (5.0, "present")
+
+
+def test_a_prediction_is_made_of_what_was_pushed(home: Path, workers: list[TestClient]) -> None:
+    one, other = workers
+
+    def heats(client: TestClient) -> list[float | None]:
+        """What three machines are scored by, as the log has it; the scores must be those of these values."""
+        body = {"instances": [{"machine": name} for name in ("a", "b", "new")]}
+        answer = client.post("/predict/stops", json=body).json()
+        lines = b"".join(path.read_bytes() for path in (home / "events" / "predictions").iterdir()).splitlines()
+        logged = next(event for event in map(json.loads, lines) if event["request_id"] == answer["request_id"])
+        heats = [features[0] for features in logged["features"]]
+        table = pa.table({"heat": pa.array(heats, pa.float64())})
+        assert [one["score"] for one in answer["predictions"]] == made_up_release.scorer(home).score(table).tolist()
+        return heats
+
+    # Twice, so that the second is from the cache.
+    for _ in range(2):
+        assert heats(one) == heats(other) == [1.0, None, None]
+    _push(one, row("a", AS_OF, AS_OF, 5.0), row("b", AS_OF, AS_OF, None), row("new", AS_OF - 25 * HOUR, AS_OF, 6.0))
+    assert heats(one)[0] == 5.0
+    _await(lambda: heats(other)[0] == 5.0)
+    _push(other, row("new", AS_OF, AS_OF, 7.0))
+    assert heats(other) == [5.0, None, 7.0]
+    _await(lambda: heats(one) == [5.0, None, 7.0])
 
 
 def test_an_older_row_changes_nothing(workers: list[TestClient]) -> None:

@@ -43,6 +43,21 @@ def test_finds_what_is_there_and_nothing_else(
     assert file.find([(None, 1)]).tolist() == [-1]
 
 
+@given(
+    present=st.sets(st.integers(-5, 40)), asked=st.lists(st.integers(-8, 45) | st.none() | st.just(True), max_size=9)
+)
+def test_many_whole_numbers_are_found_as_each_alone(
+    present: set[int], asked: list[int | None], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("view") / "view"
+    keys = pa.array(sorted(present), pa.int64())
+    write_feature_file(pa.table({"key": keys, "value": keys}), ["key"], path)
+    file = FeatureFile(path, ["key"])
+    together = file.find([(key,) for key in asked]).tolist()
+    assert together == [file.find([(key,)])[0] for key in asked]
+    assert [place >= 0 for place in together] == [key is not True and key in present for key in asked]
+
+
 def test_the_bytes_do_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
     rows = {("a", 1): 1, ("b", 2): 2, ("c", 3): 3}
     write_feature_file(_table(rows), ["name", "number"], tmp_path / "one")
