@@ -191,7 +191,9 @@ class Predictor:
         values = list(zip(*rows, strict=True))
         columns = {name: from_values(values[place], arrow) for place, name, arrow in self._columns}
         moments = values[self._at]
-        times = [microseconds(moment) for moment in moments]
+        # Most requests name no time, and so have one.
+        first = microseconds(moments[0])
+        times = [first if moment is moments[0] else microseconds(moment) for moment in moments]
         missing: dict[int, list[str]] = {}
         valid_until = [math.inf] * len(rows)
         for look_up in self._look_ups:

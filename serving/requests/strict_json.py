@@ -39,7 +39,8 @@ async def read_object(request: Request, settings: Settings, fields: set[str]) ->
     double, duplicate keys, lone surrogates, deep nesting), 422 for another shape.
     """
     # A compressed body is small on the wire and boundless in memory; none is decoded.
-    if (header(request, b"content-encoding") or b"identity").lower() != b"identity":
+    encoding = header(request, b"content-encoding")
+    if encoding is not None and encoding.lower() != b"identity":
         raise Problem(415, "the body has a content encoding; send it as plain JSON")
     try:
         body = _read_at_once(request, settings.max_body_bytes)

@@ -17,6 +17,7 @@ SERVING_MAY_USE = {
     "ml.field_types",
     "ml.json_values",
     "ml.release.feature_file",
+    "ml.release.gather",
     "ml.release.manifest",
     "ml.scoring.request_features",
     "ml.scoring.scorer",
