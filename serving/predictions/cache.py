@@ -11,6 +11,7 @@ from typing import Any, Literal
 from ml.expressions.column import microseconds
 from serving.metrics.metrics import Count
 from serving.predictions.predictor import Prediction, Predictor
+from serving.problems import Problem
 from serving.requests.instances import Row
 
 LONGEST_TEXT = 256
@@ -100,7 +101,7 @@ class PredictionCache:
         if own:
             self._counts.miss.add(len(own))
             try:
-                for place, prediction in zip(own, await score([rows[place] for place in own]), strict=True):
+                for place, prediction in zip(own, await _score_some(rows, own, score), strict=True):
                     found[place] = prediction
                     self._put(keys[place], rows[place], changes, prediction)
             finally:
@@ -112,7 +113,7 @@ class PredictionCache:
             await other.wait()
             # The other request may have failed for a reason of its own.
             prediction = self._get(keys[place], rows[place], changes)
-            found[place] = prediction or (await score([rows[place]]))[0]
+            found[place] = prediction or (await _score_some(rows, [place], score))[0]
         return [prediction for prediction in found if prediction is not None]
 
     def _key(self, row: Row, changes: int) -> _Key:
@@ -141,3 +142,14 @@ class PredictionCache:
         self._entries.move_to_end(key)
         if len(self._entries) > self._most_rows:
             self._entries.popitem(last=False)
+
+
+async def _score_some(rows: list[Row], places: list[int], score: Score) -> list[Prediction]:
+    """Score the rows at some places. A problem names the instance as the request has it."""
+    try:
+        return await score([rows[place] for place in places])
+    except Problem as problem:
+        if problem.location:
+            where, number, *rest = problem.location
+            problem.location = (where, places[int(number)], *rest)
+        raise
