@@ -18,6 +18,7 @@ LONGEST_TEXT = 256
 """A row with a longer text is not kept, so that so many rows are so much memory."""
 
 Score = Callable[[list[Row]], Awaitable[list[Prediction]]]
+Wait = Callable[[asyncio.Future[Any]], Awaitable[None]]
 _Key = tuple[Any, ...]
 
 
@@ -42,12 +43,12 @@ class _Flight:
             self._landed.set_result(None)
         self._landed = "landed"
 
-    async def wait(self) -> None:
+    async def wait(self, wait: Wait) -> None:
         """Until they are."""
         if self._landed is None:
             self._landed = asyncio.get_running_loop().create_future()
         if isinstance(self._landed, asyncio.Future):
-            await asyncio.shield(self._landed)
+            await wait(self._landed)
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,11 @@ class PredictionCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    async def predict(self, rows: list[Row], score: Score) -> list[Prediction]:
-        """A prediction for each row, in order: one that is kept, that of another request in flight, or by `score`."""
+    async def predict(self, rows: list[Row], score: Score, wait: Wait = asyncio.shield) -> list[Prediction]:
+        """A prediction for each row, in order: one that is kept, that of another request in flight, or by `score`.
+
+        wait: how long the other request is waited for; it must not be cancelled by that.
+        """
         changes = self._predictor.changes()
         keys = [self._key(row, changes) for row in rows]
         found: list[Prediction | None] = []
@@ -110,7 +114,7 @@ class PredictionCache:
                 mine.land()
         for place, other in joined.items():
             self._counts.joined.add()
-            await other.wait()
+            await other.wait(wait)
             # The other request may have failed for a reason of its own.
             prediction = self._get(keys[place], rows[place], changes)
             found[place] = prediction or (await _score_some(rows, [place], score))[0]
