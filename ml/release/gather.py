@@ -26,7 +26,8 @@ _KINDS: list[tuple[pa.DataType, ir.Type, str | None]] = [
 ]
 _COLUMN = ir.LiteralStructType([POINTER, POINTER, I64, I64])
 _COLUMN_DTYPE = np.dtype([("values", np.int64), ("valid", np.int64), ("kind", np.int64), ("target", np.int64)])
-_EXACT = 2**53
+EXACT = 2**53
+"""Up to which a double holds every whole number."""
 
 
 class Gather:
@@ -58,7 +59,7 @@ def is_gathered(column: pa.ChunkedArray) -> bool:
     array = column.chunk(0)
     if array.type in (pa.int64(), pa.uint64()) and len(array) > array.null_count:
         values = np.frombuffer(array.buffers()[1], array.type.to_pandas_dtype())[: len(array)]
-        if values.max() > _EXACT or values.min() < -_EXACT:
+        if values.max() > EXACT or values.min() < -EXACT:
             return False
     return array.type in [kind for kind, _, _ in _KINDS]
 

@@ -76,6 +76,11 @@ class Batcher:
         return self._running is not None
 
     @property
+    def is_slow(self) -> bool:
+        """Whether what is queued is scored in a thread, or waits for what is: its client may leave, or its time be up."""
+        return self.is_busy or self.cost.seconds(self.queued_rows) >= SHORT_SECONDS
+
+    @property
     def most_rows(self) -> int:
         """The most rows of a batch now, unless one request alone has more."""
         if self._fixed_rows:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from ml.expressions.column import microseconds
 from serving.metrics.metrics import Count
 from serving.predictions.predictor import Prediction, Predictor
+from serving.problems import Problem
 from serving.requests.instances import Row
 
 LONGEST_TEXT = 256
@@ -20,6 +21,7 @@ MOST_ROWS = 16
 """A request with more rows passes the cache by: it would drive out what is asked for again."""
 
 Score = Callable[[list[Row]], Awaitable[list[Prediction]]]
+Wait = Callable[[asyncio.Future[Any]], Awaitable[None]]
 _Key = tuple[Any, ...]
 
 
@@ -44,12 +46,12 @@ class _Flight:
             self._landed.set_result(None)
         self._landed = "landed"
 
-    async def wait(self) -> None:
+    async def wait(self, wait: Wait) -> None:
         """Until they are."""
         if self._landed is None:
             self._landed = asyncio.get_running_loop().create_future()
         if isinstance(self._landed, asyncio.Future):
-            await asyncio.shield(self._landed)
+            await wait(self._landed)
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,11 @@ class PredictionCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    async def predict(self, rows: list[Row], score: Score) -> list[Prediction]:
-        """A prediction for each row, in order: one that is kept, that of another request in flight, or by `score`."""
+    async def predict(self, rows: list[Row], score: Score, wait: Wait = asyncio.shield) -> list[Prediction]:
+        """A prediction for each row, in order: one that is kept, that of another request in flight, or by `score`.
+
+        wait: how long the other request is waited for; it must not be cancelled by that.
+        """
         if len(rows) > MOST_ROWS:
             return await score(rows)
         changes = self._predictor.changes()
@@ -105,7 +110,7 @@ class PredictionCache:
         if own:
             self._counts.miss.add(len(own))
             try:
-                for place, prediction in zip(own, await score([rows[place] for place in own]), strict=True):
+                for place, prediction in zip(own, await _score_some(rows, own, score), strict=True):
                     found[place] = prediction
                     self._put(keys[place], rows[place], changes, prediction)
             finally:
@@ -114,10 +119,10 @@ class PredictionCache:
                 mine.land()
         for place, other in joined.items():
             self._counts.joined.add()
-            await other.wait()
+            await other.wait(wait)
             # The other request may have failed for a reason of its own.
             prediction = self._get(keys[place], rows[place], changes)
-            found[place] = prediction or (await score([rows[place]]))[0]
+            found[place] = prediction or (await _score_some(rows, [place], score))[0]
         return [prediction for prediction in found if prediction is not None]
 
     def _key(self, row: Row, changes: int) -> _Key:
@@ -146,3 +151,14 @@ class PredictionCache:
         self._entries.move_to_end(key)
         if len(self._entries) > self._most_rows:
             self._entries.popitem(last=False)
+
+
+async def _score_some(rows: list[Row], places: list[int], score: Score) -> list[Prediction]:
+    """Score the rows at some places. A problem names the instance as the request has it."""
+    try:
+        return await score([rows[place] for place in places])
+    except Problem as problem:
+        if problem.location:
+            where, number, *rest = problem.location
+            problem.location = (where, places[int(number)], *rest)
+        raise

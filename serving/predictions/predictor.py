@@ -60,13 +60,15 @@ class Inputs:
     """What rows are scored from, in their order.
 
     columns: the request's fields, stored and request-time features, as far as the model uses them; missing: by the row's
-    number, the views that had nothing current for it; valid_until: of each row, as a Prediction has it.
+    number, the views that had nothing current for it; valid_until: of each row, as a Prediction has it; inexact: the whole
+    numbers that the matrix does not hold, by its row and column.
     """
 
     rows: int
     columns: dict[str, Column]
     missing: dict[int, list[str]]
     valid_until: list[float]
+    inexact: list[tuple[int, int, int]]
 
 
 @dataclass(slots=True)
@@ -196,11 +198,12 @@ class Predictor:
         times = [first if moment is moments[0] else microseconds(moment) for moment in moments]
         missing: dict[int, list[str]] = {}
         valid_until = [math.inf] * len(rows)
+        inexact: list[tuple[int, int, int]] = []
         for look_up in self._look_ups:
             keys = list(zip(*[values[place] for place in look_up.key], strict=True))
             found = look_up.online.find(keys, moments, times)
             if matrix is not None:
-                look_up.online.gather(found, look_up.gather, look_up.targets, matrix)
+                inexact += look_up.online.gather(found, look_up.gather, look_up.targets, matrix)
             columns |= look_up.online.take(found, look_up.all_used if matrix is None else look_up.taken)
             valid_until = list(map(min, valid_until, found.valid_until))
             if found.is_incomplete:
@@ -209,7 +212,7 @@ class Predictor:
                         missing.setdefault(number, []).append(look_up.view)
         stages.looked_up = time.perf_counter()
         self._request_features.compute(columns, len(rows))
-        return Inputs(len(rows), columns, missing, valid_until)
+        return Inputs(len(rows), columns, missing, valid_until, inexact)
 
     def predict(self, rows: list[Row], stages: Stages) -> list[Prediction]:
         """One prediction for each row, in order. Raises ExpressionError for the first row that has no request-time feature."""
@@ -241,6 +244,8 @@ class Predictor:
             for place, kind in self._python.items():
                 value = row[place]
                 row[place] = kind(value) if value == value else None
+        for number, place, whole in inputs.inexact:
+            rows[number][place] = whole
         for place, name in self._apart:
             for row, value in zip(rows, self._apart_values(name, inputs.columns[name]), strict=True):
                 row[place] = value

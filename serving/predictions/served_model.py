@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from starlette.requests import ClientDisconnect
 
@@ -12,7 +13,7 @@ from ml.scoring.request_features import ExpressionError
 from serving.metrics.metrics import Metrics
 from serving.metrics.refusals import Refusals
 from serving.predictions.batching import Batcher
-from serving.predictions.cache import CacheCounts, PredictionCache
+from serving.predictions.cache import CacheCounts, PredictionCache, Wait
 from serving.predictions.prediction_lines import PredictionLines
 from serving.predictions.predictor import Prediction, Predictor, Stages
 from serving.problems import Problem
@@ -101,8 +102,9 @@ class ServedModel:
         Raises Problem 503 where there is no room in the queue, 408 past the deadline, 422 for a row that cannot be scored,
         and ClientDisconnect.
         """
-        score = partial(self._score, deadline=deadline, gone=gone)
-        return await (score(rows) if self._cache is None else self._cache.predict(rows, score))
+        wait = partial(_wait, deadline=deadline, gone=gone)
+        score = partial(self._score, deadline=deadline, wait=wait)
+        return await (score(rows) if self._cache is None else self._cache.predict(rows, score, wait))
 
     def observe(self, predictions: list[Prediction], parse: float, log: float, serialise: float) -> None:
         """Count a request's predictions and the seconds of the stages that are its own."""
@@ -118,23 +120,31 @@ class ServedModel:
         """Wait until what is queued is scored."""
         await self._batcher.finish()
 
-    async def _score(self, rows: list[Row], deadline: float, gone: Gone) -> list[Prediction]:
+    async def _score(self, rows: list[Row], deadline: float, wait: Wait) -> list[Prediction]:
         try:
             job = self._batcher.submit(rows, deadline)
         except Problem:
             self._refusals.add("queue")
             raise
-        if not self._batcher.is_busy:
+        if not self._batcher.is_slow:
             return await job.answer
-        watch = asyncio.ensure_future(gone())
         try:
-            timeout = max(deadline - time.perf_counter(), 0)
-            await asyncio.wait((job.answer, watch), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-            if job.answer.done():
-                return job.answer.result()
-            if watch.done():
-                raise ClientDisconnect
-            raise Problem(408, "its time was up before it could be scored; give it longer")
+            await wait(job.answer)
+            return job.answer.result()
         finally:
-            watch.cancel()
             job.answer.cancel()
+
+
+async def _wait(answer: asyncio.Future[Any], deadline: float, gone: Gone) -> None:
+    """Return when there is an answer. Raises Problem 408 past the deadline, and ClientDisconnect."""
+    watch = asyncio.ensure_future(gone())
+    try:
+        timeout = max(deadline - time.perf_counter(), 0)
+        await asyncio.wait((answer, watch), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        if answer.done():
+            return
+        if watch.done():
+            raise ClientDisconnect
+        raise Problem(408, "its time was up before it could be scored; give it longer")
+    finally:
+        watch.cancel()

@@ -102,7 +102,7 @@ class LimitedProtocol(HttpToolsProtocol):
 class AtOnce:
     """A request's body where all of it has come, and its answer in one write."""
 
-    __slots__ = ("_claimed", "_cycle")
+    __slots__ = ("_claimed", "_cycle", "_on_response")
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
         # Weak, since the cycle refers to the scope, which has this: each request would be left to the garbage collector.
@@ -121,13 +121,14 @@ class AtOnce:
 
     def claim(self) -> bool:
         """Take it on to answer by `write`; False where the connection is to end with the answer, whose head would have to
-        say so."""
+        say so, and where the client does not read what it was sent, so that the answer must wait."""
         cycle = self._cycle()
-        if cycle is None or not cycle.keep_alive or cycle.response_started:
+        if cycle is None or not cycle.keep_alive or cycle.response_started or cycle.flow.write_paused:
             return False
         if any(name == b"connection" for name, _ in cycle.default_headers):
             return False
-        self._claimed = cycle
+        # The cycle forgets it when the application returns, which may be before the answer is written.
+        self._claimed, self._on_response = cycle, cycle.on_response
         cycle.response_started = cycle.response_complete = True
         return True
 
@@ -136,10 +137,11 @@ class AtOnce:
         cycle = self._claimed
         defaults = b"".join([b"%s: %s\r\n" % header for header in cycle.default_headers])
         cycle.message_event.set()
-        if not cycle.disconnected:
+        # A client that has left since is not noted in a cycle that is complete.
+        if not cycle.disconnected and not cycle.transport.is_closing():
             cycle.transport.write(b"%s%s%s\r\n%s" % (STATUS_LINE[200], defaults, headers, body))
-            cycle.on_response()
-        del self._claimed
+            self._on_response()
+        del self._claimed, self._on_response
 
 
 class _TooManyHeaders(Exception):

@@ -82,6 +82,8 @@ class PushedRows:
             if kept:
                 left._rows[key] = kept
                 left._count += len(kept)
+        # What is known from a time on must be looked for at each time (serving/predictions/cache.py).
+        left.changes = left._count
         return left
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from ml.expressions.column import Column, from_values, microseconds
 from ml.field_types import sql_type
 from ml.release.feature_file import FeatureFile
-from ml.release.gather import Gather
+from ml.release.gather import EXACT, Gather
 from ml.release.manifest import ReleasedView
 from serving.pushes.push_contract import CheckedRow, PushContract
 from serving.pushes.pushed_rows import Key, Moments, PushedRow, PushedRows
@@ -121,20 +121,29 @@ class OnlineView:
             columns[name] = column
         return columns
 
-    def gather(self, found: Found, gather: Gather, targets: dict[str, int], matrix: npt.NDArray[np.float64]) -> None:
+    def gather(
+        self, found: Found, gather: Gather, targets: dict[str, int], matrix: npt.NDArray[np.float64]
+    ) -> list[tuple[int, int, int]]:
         """Fill columns of a matrix with what was found; NaN where there is nothing or it has expired.
 
-        gather: of the columns that `targets` names, with their places in the matrix.
+        gather: of the columns that `targets` names, with their places in the matrix. Returns what was pushed and a double
+        does not hold: the row and the column of the matrix, and the number.
         """
         places = found.places
         if found.is_incomplete:
             places = np.where([status == "present" for status in found.statuses], places, -1)
         gather(places, matrix)
+        inexact = []
         for number, row in found.pushed.items():
             if found.statuses[number] == "present":
                 for name, target in targets.items():
                     value = row.values[self._feature_places[name]]
-                    matrix[number, target] = math.nan if value is None else value
+                    # As it would be stored: a FLOAT has fewer digits.
+                    stored = self.file.columns[name].type.to_pandas_dtype()
+                    matrix[number, target] = math.nan if value is None else stored(value)
+                    if type(value) is int and abs(value) > EXACT:
+                        inexact.append((number, target, value))
+        return inexact
 
     def stored(self, found: Found, name: str) -> pa.Array:
         """A column as it is stored, an entry for each entity that was found; what its status is not, is left to the caller."""

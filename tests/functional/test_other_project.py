@@ -133,7 +133,9 @@ def test_predictions_over_http_and_in_sql_are_the_same(
 def test_a_release_says_how_a_model_is_to_be_served_and_a_change_trains_nothing(
     machines: Project, tmp_path: Path
 ) -> None:
-    project = Project(shutil.copytree(machines.folder, tmp_path / "machines", symlinks=True), database=machines.database.name)
+    project = Project(
+        shutil.copytree(machines.folder, tmp_path / "machines", symlinks=True), database=machines.database.name
+    )
     releases = project.home / "releases"
     first = read_manifest(releases / current_release(releases))
     assert first.serving == {"will_stop": {"slo_ms": 20}}

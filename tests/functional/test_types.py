@@ -323,8 +323,8 @@ def refused(typed: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     _write(project, "datasets/asked.yml", _contract("asked", columns, config={"meta": meta}))
     model = folder / "models" / "training" / "training.yml"
     as_it_was = model.read_text()
-    declared = as_it_was.replace("dataset: stops, target: stopped", "dataset: seen, target: a_boolean")
-    model.write_text(declared.replace("{exclude: [machine_id]}", "[a_bigint, embedding]"))
+    declared = as_it_was.replace("dataset: stops", "dataset: seen", 1).replace("target: stopped", "target: a_boolean")
+    model.write_text(declared.replace("{exclude: [machine_id]}", "[a_bigint, embedding]", 1))
     said = messages(project.dbt("run", "--select", "will_stop", succeeds=False))
     model.write_text(as_it_was)
     result = project.dbt("run", "--select", "odd_*", "asked", succeeds=False)

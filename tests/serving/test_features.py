@@ -60,7 +60,7 @@ def _serve(client: TestClient, folder: Path, event_at: str, ttl_seconds: float |
         sha256="",
         row_count=5,
     )
-    client.app.state.current.release.views["strange_v1"] = OnlineView(view, path)  # type: ignore[attr-defined]
+    client.app.state.current.release.views["strange_v1"] = OnlineView(view, path, LoadedParts())  # type: ignore[attr-defined]
 
 
 def test_what_json_cannot_hold_has_a_status(standing_client: TestClient, tmp_path: Path) -> None:

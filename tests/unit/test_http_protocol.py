@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 
 from serving.access.guard import SECURITY
 from serving.process.http_protocol import MAX_HEAD_BYTES, MAX_HEADERS, LimitedProtocol
+from serving.requests.json_answer import AT_ONCE
 
 HEAD = b"POST / HTTP/1.1\r\nhost: localhost\r\n"
 SECONDS = 30
@@ -221,3 +222,37 @@ def test_a_slow_body_is_no_slow_head(address: tuple[str, int]) -> None:
             ended.wait(0.15)
             connection.sendall(b"a")
         assert _all(connection).endswith(b"\r\n\r\n10")
+
+
+@pytest.mark.parametrize("is_paused", [False, True], ids=["reads", "does not read"])
+def test_answers_that_are_written_after_the_application_has_returned(is_paused: bool) -> None:
+    """As the event log does, which answers what came in one turn together. Requests that came in one piece go on then."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        at_once = scope["extensions"][AT_ONCE]
+        at_once.read()
+        if at_once.claim():
+            asyncio.get_running_loop().call_soon(at_once.write, b"content-length: 1\r\n", b"a")
+        else:
+            await Response("b")(scope, receive, send)
+
+    async def ask() -> bytes:
+        config = uvicorn.Config(answer, ws="none", log_config=None)
+        transport = _Transport()
+        protocol = LimitedProtocol(config, ServerState(), {})
+        protocol.connection_made(transport)
+        if is_paused:
+            protocol.pause_writing()
+        protocol.data_received((HEAD + b"content-length: 0\r\n\r\n") * 3)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not (is_paused and transport.written)
+        protocol.resume_writing()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert protocol.timeout_keep_alive_task is not None
+        protocol.connection_lost(None)
+        return transport.written
+
+    written = asyncio.run(ask())
+    assert written.count(b"HTTP/1.1 200 ") == 3

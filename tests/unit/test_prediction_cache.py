@@ -154,3 +154,22 @@ def test_long_texts_are_not_kept() -> None:
         assert len(cache) == 1
 
     asyncio.run(body())
+
+
+def test_a_problem_names_the_instance_of_the_request() -> None:
+    """What is in the cache, or asked for twice, is not scored with the others."""
+
+    async def body() -> None:
+        world = World(reads_time=False)
+        cache, _ = _cache(world, 10)
+        good, bad = _row(1, 1.5, 20), _row(2, 1.5, 20)
+        await cache.predict([good], world.score)
+
+        async def score(rows: list[Row]) -> list[Prediction]:
+            raise Problem(422, "wrong", ("instances", rows.index(bad)))
+
+        with pytest.raises(Problem) as caught:
+            await cache.predict([good, _row(3, 1.5, 20), good, bad], score)
+        assert caught.value.location == ("instances", 3)
+
+    asyncio.run(body())

@@ -91,3 +91,12 @@ def test_many_threads_push_the_same_entity() -> None:
         thread.join()
     assert kept.newest(("a",), _at(1000)) == _newest([(("a",), row) for row in rows], "a", _at(1000))
     assert len(kept) <= MOST_OF_AN_ENTITY
+
+
+def test_rows_that_go_on_beside_the_next_release_count_as_changes() -> None:
+    """Of a release that has none a prediction is kept whatever its time; see serving/predictions/cache.py."""
+    kept = PushedRows()
+    for key, row in _pushed([("a", 1, 5, 0), ("b", 1, 1, 0)]):
+        kept.add(key, row)
+    assert kept.superseded(lambda key: None).changes
+    assert not kept.superseded(lambda key: (_at(9), _at(9))).changes
