@@ -8,7 +8,8 @@ from fastapi.testclient import TestClient
 
 from ml.release.feature_file import write_feature_file
 from ml.release.manifest import ReleasedView
-from serving.releases.release import OnlineView
+from serving.releases.loaded import LoadedParts
+from serving.releases.online_view import OnlineView
 
 VALUES = {
     "a_time": ("timestamptz", ["infinity", "-infinity", "20000-01-01", "2013-12-31T01:00:00Z", None]),
