@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -38,6 +39,8 @@ _WITH_TOKENS: dict[str, Any] = {
     "dependencies": [Security(HTTPBearer(auto_error=False, description="One of `eiderdown tokens new`."))],
     "responses": refusals({401: "A token is needed.", 403: "The token has not the scope."}),
 }
+
+_SWITCH_SECONDS = 0.0002
 
 Endpoint = Callable[[str, Request], Coroutine[Any, Any, Response]]
 DIRECT: dict[str, tuple[str, Endpoint]] = {
@@ -140,6 +143,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.feedback_log = DurableLog(events / "feedback", metrics)
         current.start()
         pushes.start()
+        # The thread that scores is not to wait five milliseconds for the interpreter at each of its steps.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         collecting = asyncio.create_task(collect_garbage())
         yield
         collecting.cancel()

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import orjson
 from fastapi import Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+
+from serving.requests.json_answer import JsonAnswer
 
 
 class ProblemDetail(BaseModel):
@@ -75,13 +78,13 @@ def overloaded(reason: str) -> Problem:
     return Problem(503, f"{reason}; try again later", retry_after=1)
 
 
-async def answer_problem(request: Request, problem: Exception) -> JSONResponse:
+async def answer_problem(request: Request, problem: Exception) -> JsonAnswer:
     """A problem as JSON: {"detail": [{"loc": [...], "msg": "..."}]}, the shape that FastAPI gives to invalid requests."""
     assert isinstance(problem, Problem)
     detail: dict[str, Any] = {"msg": problem.message}
     if problem.location:
         detail["loc"] = ["body", *problem.location]
-    return JSONResponse({"detail": [detail]}, status_code=problem.status, headers=problem.headers)
+    return JsonAnswer(orjson.dumps({"detail": [detail]}), problem.status, problem.headers)
 
 
 async def answer_http_exception(request: Request, error: Exception) -> JSONResponse:

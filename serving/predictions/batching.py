@@ -22,6 +22,11 @@ from serving.requests.instances import Row
 SHORT_SECONDS = 0.002
 """A batch that takes less is scored on the event loop: handing it to a thread would cost more than it blocks."""
 
+_FIRST_ROWS = 16.0
+"""Twice as many are put together before anything is known of what that takes."""
+_FADING = 0.95
+"""What is left of the largest batch's rows after each batch that is smaller."""
+
 Predict = Callable[[list[Row], Stages], list[Prediction]]
 Observe = Callable[[int, int, float, Stages], None]
 
@@ -53,6 +58,7 @@ class Batcher:
         self._fixed_rows = fixed_rows
         self._observe = observe
         self._queue: deque[Job] = deque()
+        self._largest = _FIRST_ROWS
         self._is_due = False
         self._ends_at = 0.0
         self._running: asyncio.Future[None] | None = None
@@ -85,7 +91,8 @@ class Batcher:
         """The most rows of a batch now, unless one request alone has more."""
         if self._fixed_rows:
             return self._fixed_rows
-        return max(1, int(min(self.cost.rows_within(self._slo / 2), self._most_rows)))
+        # What batches of such a size take is known up to twice the largest of late; a line says little farther out.
+        return max(1, int(min(self.cost.rows_within(self._slo / 2), 2 * self._largest, self._most_rows)))
 
     async def finish(self) -> None:
         """Wait until all that is queued is scored."""
@@ -177,6 +184,7 @@ class Batcher:
             start = end
         if stages:
             self.cost.observe(start, stages.scored - stages.started)
+            self._largest = max(self._largest * _FADING, start, _FIRST_ROWS)
             self._observe(start, self.queued_rows, stages.started - jobs[0].submitted, stages)
 
 

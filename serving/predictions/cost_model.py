@@ -7,7 +7,10 @@ _MOST_RISE = 4.0
 
 
 class CostModel:
-    """Least squares with weights that fade, so that the line follows a machine or a model that becomes slower."""
+    """Least squares with weights that fade, so that the line follows a machine or a model that becomes slower.
+
+    Batches of one size say nothing of the slope: until there are others a row more is taken to cost nothing.
+    """
 
     def __init__(self) -> None:
         self.fixed = 0.0
@@ -36,8 +39,5 @@ class CostModel:
         spread = self._weight * self._rows_rows - self._rows * self._rows
         if spread > 1e-6 * self._rows_rows:
             self.each = max((self._weight * self._rows_seconds - self._rows * self._seconds) / spread, 0.0)
-        elif not self.each:
-            # Batches of one size say nothing of the slope: all of it is taken as each row's.
-            self.each = self._seconds / self._rows
         self.each = min(self.each, self._seconds / self._rows)
         self.fixed = (self._seconds - self.each * self._rows) / self._weight

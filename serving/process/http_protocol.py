@@ -121,9 +121,11 @@ class AtOnce:
 
     def claim(self) -> bool:
         """Take it on to answer by `write`; False where the connection is to end with the answer, whose head would have to
-        say so, and where the client does not read what it was sent, so that the answer must wait."""
+        say so, where the client does not read what it was sent, so that the answer must wait, and where it still sends."""
         cycle = self._cycle()
-        if cycle is None or not cycle.keep_alive or cycle.response_started or cycle.flow.write_paused:
+        if cycle is None or not cycle.keep_alive or cycle.response_started:
+            return False
+        if cycle.more_body or cycle.flow.write_paused:
             return False
         if any(name == b"connection" for name, _ in cycle.default_headers):
             return False
@@ -132,14 +134,14 @@ class AtOnce:
         cycle.response_started = cycle.response_complete = True
         return True
 
-    def write(self, headers: bytes, body: bytes) -> None:
-        """Send the answer, with status 200 and more headers than the server's own."""
+    def write(self, status: int, headers: bytes, body: bytes) -> None:
+        """Send the answer, with more headers than the server's own."""
         cycle = self._claimed
         defaults = b"".join([b"%s: %s\r\n" % header for header in cycle.default_headers])
         cycle.message_event.set()
         # A client that has left since is not noted in a cycle that is complete.
         if not cycle.disconnected and not cycle.transport.is_closing():
-            cycle.transport.write(b"%s%s%s\r\n%s" % (STATUS_LINE[200], defaults, headers, body))
+            cycle.transport.write(b"%s%s%s\r\n%s" % (STATUS_LINE[status], defaults, headers, body))
             self._on_response()
         del self._claimed, self._on_response
 

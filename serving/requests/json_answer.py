@@ -1,6 +1,6 @@
 """An answer whose JSON is rendered already."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from starlette.responses import Response
@@ -15,21 +15,21 @@ apart costs more than a prediction."""
 
 
 class JsonAnswer(Response):
-    """JSON bytes with status 200."""
+    """An answer of JSON bytes."""
 
     media_type = "application/json"
 
-    def __init__(self, body: bytes) -> None:
-        self.status_code = 200
+    def __init__(self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        self.status_code = status
         self.background = None
         self.body = body
-        self.raw_headers = []
+        self.raw_headers = [(name.encode(), value.encode()) for name, value in headers.items()] if headers else []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer as any server takes it."""
         length = b"%d" % len(self.body)
         headers = [(b"content-type", b"application/json"), (b"content-length", length), *self.raw_headers]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 
     def write(self, scope: Scope, headers: bytes, is_alone: bool) -> bool:
@@ -39,10 +39,11 @@ class JsonAnswer(Response):
         """
         extensions = scope.get("extensions")
         at_once = extensions.get(AT_ONCE) if extensions else None
-        if at_once is None or not at_once.claim():
+        own = b"".join([b"%s: %s\r\n" % header for header in self.raw_headers]) if self.raw_headers else b""
+        if at_once is None or b"connection: " in own or not at_once.claim():
             return False
-        head = b"content-type: application/json\r\ncontent-length: %d\r\n%s" % (len(self.body), headers)
-        self._write(partial(at_once.write, head, self.body), is_alone)
+        head = b"content-type: application/json\r\ncontent-length: %d\r\n%s%s" % (len(self.body), own, headers)
+        self._write(partial(at_once.write, self.status_code, head, self.body), is_alone)
         return True
 
     def _write(self, write: Callable[[], None], is_alone: bool) -> None:

@@ -129,7 +129,8 @@ def test_past_the_objective_a_job_is_refused_at_once() -> None:
     async def body() -> None:
         gate = threading.Event()
         batcher = _batcher(Doubling(gate), slo_seconds=0.05)
-        batcher.cost.observe(1, 0.02)
+        for rows in (1, 2):
+            batcher.cost.observe(rows, 0.02 * rows)
         accepted = []
         with pytest.raises(Problem) as refused:
             for _ in range(100):

@@ -232,7 +232,7 @@ def test_answers_that_are_written_after_the_application_has_returned(is_paused: 
         at_once = scope["extensions"][AT_ONCE]
         at_once.read()
         if at_once.claim():
-            asyncio.get_running_loop().call_soon(at_once.write, b"content-length: 1\r\n", b"a")
+            asyncio.get_running_loop().call_soon(at_once.write, 200, b"content-length: 1\r\n", b"a")
         else:
             await Response("b")(scope, receive, send)
 

@@ -32,7 +32,8 @@ class Round:
 
 def measure(home: Home, size: int, file: Path, seconds: float, slo_ms: float) -> Round:
     """One contender, once."""
-    settings = {"EIDERDOWN_FIXED_BATCH": str(size), "EIDERDOWN_SLO_MS": f"{slo_ms:g}"}
+    # Otherwise the network's matrix products take both cores by turns from the load generator, and no figure comes twice.
+    settings = {"EIDERDOWN_FIXED_BATCH": str(size), "EIDERDOWN_SLO_MS": f"{slo_ms:g}", "OPENBLAS_NUM_THREADS": "1"}
     with eiderdown(home, settings) as server:
         found = closed_loop(f"{server.url}/predict/heavy", file, [Phase(level, seconds) for level in STEPS])
     steps = [found.of_phase(place) for place in range(len(STEPS))]

@@ -26,6 +26,14 @@ LEAST_CALM, LEAST_CALM_SECONDS = 10, 10
 """The percentiles of calm seconds need so many requests a second, for so long."""
 
 
+# No prediction is kept, so that each has its cost. A row at a time, so that ten times the capacity can be sent at all.
+CASES = {
+    "one-by-one": ("heavy", {"EIDERDOWN_FIXED_BATCH": "1", "EIDERDOWN_SLO_MS": "5", "EIDERDOWN_CACHE_ROWS": "0"}),
+    "heavy": ("heavy", {"EIDERDOWN_CACHE_ROWS": "0"}),
+    "quick": ("quick", {"EIDERDOWN_CACHE_ROWS": "0"}),
+}
+
+
 def capacity(url: str, file: Path, seconds: float) -> float:
     """The most good answers a second at any of CONCURRENCIES."""
     return max(closed_loop(url, file, [Phase(level, seconds)]).per_second(seconds) for level in CONCURRENCIES)
@@ -50,9 +58,10 @@ def memory(server: Server) -> Iterator[list[tuple[float, float]]]:
         thread.join()
 
 
-def measure(home: Home, model: str, file: Path, seconds: float, times: float) -> list[str]:
+def measure(home: Home, case: str, file: Path, seconds: float, times: float) -> list[str]:
     """One row of the table."""
-    with eiderdown(home) as server:
+    model, settings = CASES[case]
+    with eiderdown(home, {"OPENBLAS_NUM_THREADS": "1", **settings}) as server:
         url = f"{server.url}/predict/{model}"
         most = capacity(url, file, min(seconds / 10, 3))
         calm = Phase(max(most / 10, LEAST_CALM), max(seconds / 3, LEAST_CALM_SECONDS))
@@ -65,7 +74,7 @@ def measure(home: Home, model: str, file: Path, seconds: float, times: float) ->
     start, end = during.due[0] + seconds / 6, during.due[0] + seconds
     grown = np.interp(end, moments, megabytes) - np.interp(start, moments, megabytes)
     return [
-        model,
+        case,
         f"{most:,.0f}",
         f"{during.count / seconds:,.0f}",
         f"{during.unsent():,}",
@@ -83,14 +92,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--times", type=float, default=10, help="of the capacity")
-    parser.add_argument("--models", nargs="+", default=["heavy", "quick"])
+    parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
     options = parser.parse_args()
-    columns = ["model", "capacity/s", "offered/s", "not sent", "answered/s", "refused", "errors"]
+    columns = ["case", "capacity/s", "offered/s", "not sent", "answered/s", "refused", "errors"]
     columns += ["p99 before", "under it", "1st s after", "after", "times", "MB", "growth"]
     home = built()
     with tempfile.TemporaryDirectory() as folder:
         file = bodies.predictions(Path(folder) / "bodies", 100_000)
-        rows = [measure(home, model, file, options.seconds, options.times) for model in options.models]
+        rows = [measure(home, case, file, options.seconds, options.times) for case in options.cases]
     show(
         f"{options.times:g} times the capacity for {options.seconds:g} s, {CONNECTIONS} connections; p99 in ms",
         columns,
