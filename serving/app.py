@@ -148,6 +148,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         collecting = asyncio.create_task(collect_garbage())
         yield
         collecting.cancel()
+        if current.release is not None:
+            await current.release.finish()
         current.stop()
         pushes.stop()
         await app.state.push_log.close()

@@ -23,3 +23,9 @@ class ServedRelease(Release):
             slo_ms = self.manifest.serving.get(model, {}).get("slo_ms", settings.slo_ms)
             served = ServedModel(predictor, self.name, slo_ms / 1000, settings, metrics, refusals)
             self.models.setdefault(model, {})[version] = served
+
+    async def finish(self) -> None:
+        """Wait until what is queued is scored."""
+        for versions in self.models.values():
+            for served in versions.values():
+                await served.finish()
