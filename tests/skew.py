@@ -290,7 +290,10 @@ def _ask_server(project: Project, dataset: list[Row], views: dict[str, Row]) -> 
                     absent = {"value": None, "status": "not_found"}
                     looked_up[start + place] |= dict.fromkeys(view["features"], absent)
     new = [path for path in events.iterdir() if path not in before]
-    logged = [json.loads(line)["features"] for path in new for line in path.read_text().splitlines()]
+    events_of_requests = [json.loads(line) for path in new for line in path.read_text().splitlines()]
+    logged = [
+        dict(zip(event["names"], values, strict=True)) for event in events_of_requests for values in event["features"]
+    ]
     return predictions, logged, looked_up
 
 

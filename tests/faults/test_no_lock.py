@@ -15,6 +15,8 @@ import httpx
 import pytest
 
 from eiderdown.demonstration import tour
+from ml.expressions.column import microseconds
+from serving.predictions.predictor import Stages
 from serving.releases.release import Release
 from tests.conftest import Project
 
@@ -109,10 +111,13 @@ def test_dbt_the_server_and_analysts_do_not_meet(project: Project, monkeypatch: 
 
 def _predict(release: Release, instances: list[dict[str, Any]]) -> list[tuple[float, list[str]]]:
     predictor = release.predictors["flight_delay", release.aliases["flight_delay"]["champion"]]
-    return [(one.score, one.missing) for one in predictor.predict(instances, len(instances), release.now())]
+    rows = predictor.check(instances, len(instances), release.now())
+    return [(one.score, one.missing) for one in predictor.predict(rows, Stages())]
 
 
 def _events(release: Release, keys: list[dict[str, Any]]) -> list[str | None]:
     view = release.views["plane_activity_v2"]
-    places = [view.find((key["tailnum"],), release.now())[0] for key in keys]
-    return [view.event_at(place).strftime("%Y-%m-%dT%H:%M:%SZ") if place >= 0 else None for place in places]
+    now = release.now()
+    found = view.find([(key["tailnum"],) for key in keys], [now] * len(keys), [microseconds(now)] * len(keys))
+    moments = [view.event_at(found, number) for number in range(len(keys))]
+    return [moment and moment.strftime("%Y-%m-%dT%H:%M:%SZ") for moment in moments]

@@ -6,6 +6,7 @@ import duckdb
 import pytest
 from fastapi.testclient import TestClient
 
+from ml import files
 from ml.release.feature_file import write_feature_file
 from ml.release.manifest import ReleasedView
 from serving.releases.loaded import LoadedParts
@@ -58,7 +59,7 @@ def _serve(client: TestClient, folder: Path, event_at: str, ttl_seconds: float |
         ttl_seconds=ttl_seconds,
         columns=dict.fromkeys(VALUES, ""),
         fingerprint="",
-        sha256="",
+        sha256=files.sha256(path),
         row_count=5,
     )
     client.app.state.current.release.views["strange_v1"] = OnlineView(view, path, LoadedParts())  # type: ignore[attr-defined]
