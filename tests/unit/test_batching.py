@@ -43,6 +43,16 @@ def _batcher(predict: Any, slo_seconds: float = 1.0, fixed_rows: int = 0) -> Bat
     return Batcher(predict, slo_seconds, 1000, lambda rows, waiting, queued, stages: None, fixed_rows)
 
 
+async def _scoring_in_a_thread(predict: Doubling) -> tuple[Batcher, Job]:
+    """A batcher whose thread scores a first job, which is given too."""
+    batcher = _batcher(predict, slo_seconds=1000)
+    batcher.cost.observe(1, 2 * SHORT_SECONDS)
+    first = batcher.submit([[1]], LATER)
+    while not batcher.is_busy:
+        await asyncio.sleep(0)
+    return batcher, first
+
+
 async def _outcome(job: Job) -> list[float] | tuple[int, tuple[Any, ...]]:
     try:
         return [float(one.score) for one in await job.answer]  # type: ignore[arg-type]
@@ -88,11 +98,7 @@ def test_what_arrives_while_a_thread_scores_is_the_next_batch() -> None:
     async def body() -> None:
         gate = threading.Event()
         predict = Doubling(gate)
-        batcher = _batcher(predict, slo_seconds=1000)
-        batcher.cost.observe(1, 2 * SHORT_SECONDS)
-        first = batcher.submit([[1]], LATER)
-        while not batcher.is_busy:
-            await asyncio.sleep(0)
+        batcher, first = await _scoring_in_a_thread(predict)
         others = [batcher.submit([[value]], LATER) for value in range(5)]
         gate.set()
         await asyncio.gather(first.answer, *(job.answer for job in others))
@@ -106,11 +112,7 @@ def test_who_has_left_and_whose_time_is_up_are_not_scored() -> None:
     async def body() -> None:
         gate = threading.Event()
         predict = Doubling(gate)
-        batcher = _batcher(predict, slo_seconds=1000)
-        batcher.cost.observe(1, 2 * SHORT_SECONDS)
-        first = batcher.submit([[1]], LATER)
-        while not batcher.is_busy:
-            await asyncio.sleep(0)
+        batcher, first = await _scoring_in_a_thread(predict)
         late = batcher.submit([[2]], time.perf_counter())
         left = batcher.submit([[3]], LATER)
         stays = batcher.submit([[4]], LATER)
