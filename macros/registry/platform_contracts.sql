@@ -1,7 +1,8 @@
 {#
     The contracts of the platform's own tables, so that a project's registry models can be one line each.
 
-    A column is `name: type` with `not null` and `check (…)` behind it as in a CREATE TABLE.
+    A column is `name: type` with `not null` and `check (…)` behind it as in a CREATE TABLE. Those of events and of monitoring
+    are in event_contracts() and monitoring_contracts().
 #}
 {% macro platform_contracts() %}
     {%- set contracts -%}
@@ -378,62 +379,11 @@ releases:
     views: map(varchar, bigint) not null
     models: map(varchar, integer[]) not null
     invocation_id: varchar not null
-
-event_files:
-  primary_key: [kind, file]
-  columns:
-    kind: varchar not null
-    file: varchar not null
-    size_bytes: bigint not null
-    line_count: bigint not null
-    event_count: bigint not null
-    torn_count: bigint not null
-    first_logged_at: timestamptz
-    last_logged_at: timestamptz
-
-prediction_log:
-  primary_key: [event_id]
-  columns:
-    event_id: varchar not null
-    request_id: varchar not null
-    logged_at: timestamptz not null
-    model: varchar not null
-    version: integer not null
-    release: varchar not null
-    predicted_at: timestamptz not null
-    instance: json not null
-    features: json not null
-    status: varchar not null
-    missing: varchar[] not null
-    score: double
-    label: boolean
-    probabilities: map(varchar, double)
-    class: varchar
-
-feedback:
-  primary_key: [model, request_id, instance]
-  columns:
-    model: varchar not null
-    request_id: varchar not null
-    instance: integer not null check (instance >= 0)
-    outcome: varchar not null
-    observed_at: timestamptz not null
-    logged_at: timestamptz not null
-    event_id: varchar not null
-    outcome_count: bigint not null
-    outcomes: "struct(event_id varchar, outcome varchar, observed_at timestamptz, logged_at timestamptz)[] not null"
-
-pushed_rows:
-  primary_key: [event_id]
-  columns:
-    event_id: varchar not null
-    logged_at: timestamptz not null
-    view: varchar not null
-    version: integer not null
-    row: json not null
-    problem: varchar
     {%- endset -%}
-    {{ return(fromyaml(contracts)) }}
+    {%- set all = fromyaml(contracts) -%}
+    {%- do all.update(eiderdown.event_contracts()) -%}
+    {%- do all.update(eiderdown.monitoring_contracts()) -%}
+    {{ return(all) }}
 {% endmacro %}
 
 
@@ -479,9 +429,15 @@ pushed_rows:
 
 {# What the project's model of a name learns: its config.meta.model.task. #}
 {% macro task_of(model_name) %}
+    {{ return(eiderdown.node_of_model(model_name).config.meta.model.task) }}
+{% endmacro %}
+
+
+{# The node that trains the project's model of a name. #}
+{% macro node_of_model(model_name) %}
     {%- set names = [] -%}
     {%- for node in graph.nodes.values() if node.resource_type == 'model' and 'model' in (node.config.meta or {}) -%}
-        {%- if node.alias == model_name -%}{{ return(node.config.meta.model.task) }}{%- endif -%}
+        {%- if node.alias == model_name -%}{{ return(node) }}{%- endif -%}
         {%- do names.append(node.alias) -%}
     {%- endfor -%}
     {{ exceptions.raise_compiler_error(

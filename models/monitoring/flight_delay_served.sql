@@ -1,0 +1,1 @@
+{{ eiderdown.served('flight_delay') }}
