@@ -15,7 +15,7 @@
             'kind': kind,
             'value': value,
             'number': 'number_' ~ loop.index0,
-            'finite': eiderdown.finite_number(eiderdown.quoted(name), kind),
+            'finite': eiderdown.finite_number(eiderdown.quoted(name), kind, type),
             'prefix': 'of_' ~ loop.index0 ~ '_',
         }) -%}
     {%- endfor -%}
@@ -47,13 +47,15 @@
 
 
 {# The finite values of a column as doubles, -0.0 as 0.0; seconds since 1970 of times. None where a kind has no such values. #}
-{% macro finite_number(column, kind) %}
+{% macro finite_number(column, kind, type) %}
+    {#- A date may lie beyond what microseconds can count; epoch() of a timestamp is not always the nearest double. #}
+    {%- set seconds = 'epoch(' ~ column ~ ')' if type | lower | trim == 'date' else 'epoch_us(' ~ column ~ ') / 1e6' -%}
     {%- set number = {
         'integer': 'cast(' ~ column ~ ' as double)',
         'decimal': 'cast(' ~ column ~ ' as double)',
         'boolean': 'cast(' ~ column ~ ' as double)',
         'floating': 'if(isfinite(' ~ column ~ '), cast(' ~ column ~ ' as double) + 0, null)',
-        'time': 'if(isfinite(' ~ column ~ '), epoch(' ~ column ~ '), null)',
+        'time': 'if(isfinite(' ~ column ~ '), ' ~ seconds ~ ', null)',
     } -%}
     {{ return(number.get(kind)) }}
 {% endmacro %}

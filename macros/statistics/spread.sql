@@ -17,9 +17,10 @@ ranges as materialized (
         {%- for column in columns %}
         {%- set low, high, unit = column.prefix ~ 'low', column.prefix ~ 'high', column.prefix ~ 'unit' %}
         pow(2, greatest(-1022, least(1022, -ceil(log2(coalesce(nullif(greatest(abs({{ low }}), abs({{ high }})), 0), 1)))))) as {{ unit }},
+        {{ low }} as {{ column.prefix }}first,
+        {{ high }} as {{ column.prefix }}last,
         {{ low }} * {{ unit }} as {{ column.prefix }}from,
-        {{ high }} * {{ unit }} as {{ column.prefix }}end,
-        ({{ column.prefix }}end - {{ column.prefix }}from) / 10 as {{ column.prefix }}width,
+        ({{ high }} * {{ unit }} - {{ column.prefix }}from) / 10 as {{ column.prefix }}width,
         {%- if column.kind == 'integer' %}
         finalize({{ column.prefix }}state) <= 100 as {{ column.prefix }}few,
         {%- endif %}
@@ -64,10 +65,11 @@ spread as materialized (
 {% macro bin_of(scaled, prefix) -%}
     {%- set from, width = prefix ~ 'from', prefix ~ 'width' -%}
     {%- set near = 'trunc((' ~ scaled ~ ' - ' ~ from ~ ') / ' ~ width ~ ')' -%}
-    cast(if(
+    {#- 0 * the value: least() skips a null. #}
+    cast(0 * {{ scaled }} + if(
         {{ width }} > 0,
         least(9, {{ near }} - cast({{ scaled }} < {{ from }} + {{ near }} * {{ width }} as integer)
             + cast({{ scaled }} >= {{ from }} + ({{ near }} + 1) * {{ width }} as integer)),
-        {{ scaled }} * 0
+        0
     ) as utinyint)
 {%- endmacro %}

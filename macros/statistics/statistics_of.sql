@@ -41,7 +41,7 @@
 
 {# A count of a column, 0 where its kind has none. #}
 {% macro count_of(column, name) -%}
-    {{ column.prefix ~ name if name in eiderdown.counts_of(column) else 'cast(0 as bigint)' }}
+    {{ 'cast(coalesce(' ~ column.prefix ~ name ~ ', 0) as bigint)' if name in eiderdown.counts_of(column) else 'cast(0 as bigint)' }}
 {%- endmacro %}
 
 
@@ -78,13 +78,13 @@
 
 {# The bins of one width, from the counts of spread(). #}
 {% macro histogram_of(prefix) -%}
-    {%- set from, width, unit, bins = prefix ~ 'from', prefix ~ 'width', prefix ~ 'unit', prefix ~ 'bins' -%}
+    {%- set first, last, bins = prefix ~ 'first', prefix ~ 'last', prefix ~ 'bins' -%}
     case
         when {{ bins }} is null then []
-        when {{ width }} = 0 then [{'low': {{ from }} / {{ unit }}, 'high': {{ from }} / {{ unit }}, 'row_count': {{ bins }}[0]}]
+        when {{ first }} = {{ last }} then [{'low': {{ first }}, 'high': {{ last }}, 'row_count': {{ bins }}[0]}]
         else [{
-            'low': ({{ from }} + bin * {{ width }}) / {{ unit }},
-            'high': if(bin = 9, {{ prefix }}end, {{ from }} + (bin + 1) * {{ width }}) / {{ unit }},
+            'low': if(bin = 0, {{ first }}, ({{ prefix }}from + bin * {{ prefix }}width) / {{ prefix }}unit),
+            'high': if(bin = 9, {{ last }}, ({{ prefix }}from + (bin + 1) * {{ prefix }}width) / {{ prefix }}unit),
             'row_count': coalesce({{ bins }}[bin], 0)
         } for bin in range(10)]
     end

@@ -1,16 +1,15 @@
 """macros/statistics against plain Python and numpy."""
 
 import datetime as dt
-import decimal
-import math
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+pytest.register_assert_rewrite("tests.statistics")
 from tests.statistics import MACROS, assert_statistics, rows
 
 ARROW: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
