@@ -81,11 +81,11 @@
     {%- set first, last, bins = prefix ~ 'first', prefix ~ 'last', prefix ~ 'bins' -%}
     case
         when {{ bins }} is null then []
-        when {{ first }} = {{ last }} then [{'low': {{ first }}, 'high': {{ last }}, 'row_count': {{ bins }}[0]}]
+        when {{ first }} = {{ last }} then [{'low': {{ first }}, 'high': {{ last }}, 'row_count': cast({{ bins }}[0] as bigint)}]
         else [{
             'low': if(bin = 0, {{ first }}, ({{ prefix }}from + bin * {{ prefix }}width) / {{ prefix }}unit),
             'high': if(bin = 9, {{ last }}, ({{ prefix }}from + (bin + 1) * {{ prefix }}width) / {{ prefix }}unit),
-            'row_count': coalesce({{ bins }}[bin], 0)
+            'row_count': cast(coalesce({{ bins }}[bin], 0) as bigint)
         } for bin in range(10)]
     end
 {%- endmacro %}
@@ -103,7 +103,7 @@
     if({{ prefix }}low is null, [], [{
         'low': {{ deciles }}[bin],
         'high': {{ deciles }}[bin + 1],
-        'row_count': (bin * {{ finite }} + 9) // 10 - ((bin - 1) * {{ finite }} + 9) // 10
+        'row_count': cast((bin * {{ finite }} + 9) // 10 - ((bin - 1) * {{ finite }} + 9) // 10 as bigint)
     } for bin in range(1, 11)])
 {%- endmacro %}
 
