@@ -3,13 +3,12 @@
 sorted_steps as (
     select
         pair,
-        before + sum(if(is_reference = 1, m, -n)) over in_order as difference,
+        skipped + sum(weight) over in_order as difference,
         value,
+        high,
         lead(value) over in_order as next
     from sorted_numbers
-    inner join (select pair, part, cast(before as double) as before from number_groups where is_sorted) using (pair, part)
-    inner join pairs using (pair)
-    window in_order as (partition by pair, part order by value rows between unbounded preceding and current row)
+    window in_order as (partition by pair order by value rows between unbounded preceding and current row)
 ),
 
 areas as (
@@ -17,33 +16,24 @@ areas as (
     from (
         select
             pair,
-            abs(cast(after as double)) as difference,
-            coalesce(abs(cast(after as double)) * (lead(low) over in_order - high), 0) + if(
+            abs(after) as difference,
+            abs(after) * (coalesce(next_low, high) - high) + if(
                 is_sorted or low = high,
                 0,
                 abs(
-                    cast(before as double) * (high - low)
-                    + m * (cast(a as double) * (high - pair_low) - offset_a)
-                    - n * (cast(b as double) * (high - pair_low) - offset_b)
+                    before * (high - low) + m * (a * (high - pair_low) - offset_a) - n * (b * (high - pair_low) - offset_b)
                 )
             ) as area,
             -- F of both samples, pooled: behind the group in the gap, and in the middle of the group within it.
-            coalesce(sqrt(pooled * (1 - pooled)) * (lead(low) over in_order - high), 0)
+            sqrt(seen / (n + m) * (1 - seen / (n + m))) * (coalesce(next_low, high) - high)
             + sqrt(middle * (1 - middle)) * (high - low) as spread
         from (
-            select
-                number_groups.*,
-                n,
-                m,
-                pair_low,
-                least(sum(cast(a + b as double)) over (partition by pair order by low) / (n + m), 1) as pooled,
-                greatest(pooled - cast(a + b as double) / 2 / (n + m), 0) as middle
+            select number_groups.*, n, m, pair_low, (seen - (a + b) / 2) / (n + m) as middle
             from number_groups
             inner join pairs using (pair)
         )
-        window in_order as (partition by pair order by low)
         union all
-        select pair, if(next is distinct from value, abs(difference), 0), coalesce(abs(difference) * (next - value), 0), 0
+        select pair, if(next is distinct from value, abs(difference), 0), abs(difference) * (least(coalesce(next, high), high) - value), 0
         from sorted_steps
     )
     group by pair

@@ -1,7 +1,7 @@
 {#
     Numbers of both sides in order, without sorting them all: the CTEs `number_groups` and `number_leaves`.
 
-    Groups are 16,384 parts of one width of the range of both sides (or one for each value, where the reference may have few).
+    Groups are 32,768 parts of one width of the range of both sides (or one for each value, where the reference may have few).
     Between the ends of a group the difference of the two distribution functions, times n·m an integer, moves by no more than
     the group's rows. So the area under its absolute value follows from sums of values wherever its sign cannot change, and its
     maximum lies in no group that cannot reach the greatest one at an end. Only the rows of the other groups, and of those that
@@ -12,7 +12,7 @@
     further, which gives the counts of bins.
 #}
 {% macro number_groups(reference, current, numbers, by) %}
-{%- set parts = 16384 %}
+{%- set parts = 32768 %}
 grouped_numbers as materialized (
     {%- for column, expression in numbers.items() %}
     select
@@ -24,7 +24,7 @@ grouped_numbers as materialized (
         count(*) - sum(is_reference) as b,
         sum((value - pair_low) * is_reference) as offset_a,
         sum((value - pair_low) * (1 - is_reference)) as offset_b,
-        sum(pow((value - mean) / sigma, 3) * is_reference) as cubes
+        sum(standard * standard * standard * is_reference) as cubes
     from ({{ eiderdown.number_parts(reference, current, column, expression, by, parts) }})
     group by pair, part
     {{- ' union all' if not loop.last }}
@@ -59,45 +59,52 @@ number_pairs as materialized (
     ) using (pair)
 ),
 
+ordered_groups as materialized (
+    select
+        * exclude (cubes),
+        sum(weight) over in_order as after,
+        sum(a + b) over in_order as seen,
+        lead(low) over in_order as next_low
+    from (
+        select grouped_numbers.* replace (cast(a as double) as a, cast(b as double) as b), cast(a as double) * m - cast(b as double) * n as weight
+        from grouped_numbers
+        inner join pairs using (pair)
+    )
+    window in_order as (partition by pair order by low rows between unbounded preceding and current row)
+),
+
 number_groups as materialized (
     select
-        pair,
-        part,
-        low,
-        high,
-        a,
-        b,
-        offset_a,
-        offset_b,
-        before,
-        after,
+        ordered_groups.*,
+        after - weight as before,
         low < high and (
             (before - b * n < 0 and before + a * m > 0)
-            or greatest(before + a * m, b * n - before) > max(abs(after)) over (partition by pair)
+            or greatest(before + a * m, b * n - before) > greatest_end
             or ({{ eiderdown.sturges_bin('low') }}) <> ({{ eiderdown.sturges_bin('high') }})
             or ({{ eiderdown.doane_bin('low') }}) <> ({{ eiderdown.doane_bin('high') }})
         ) as is_sorted
-    from (
-        select
-            grouped.* exclude (a, b),
-            number_pairs.* exclude (pair),
-            cast(grouped.a as hugeint) as a,
-            cast(grouped.b as hugeint) as b,
-            sum(grouped.a * m - grouped.b * n) over (partition by pair order by grouped.low) as after,
-            after - (grouped.a * m - grouped.b * n) as before
-        from grouped_numbers as grouped
-        inner join number_pairs using (pair)
-    )
+    from ordered_groups
+    inner join number_pairs using (pair)
+    inner join (select pair, max(abs(after)) as greatest_end from ordered_groups group by pair) using (pair)
+),
+
+sorted_groups as materialized (
+    select pair, part, high, n, m, after - sum(weight) over (partition by pair order by low) as skipped
+    from number_groups
+    inner join pairs using (pair)
+    where is_sorted
 ),
 
 sorted_numbers as materialized (
     {%- for column, expression in numbers.items() %}
-    select pair, part, value, is_reference
+    select pair, value, high, skipped, cast(if(is_reference = 1, m, -n) as double) as weight
     from ({{ eiderdown.number_parts(reference, current, column, expression, by, parts) }})
-    semi join (from number_groups where is_sorted) using (pair, part)
+    inner join sorted_groups using (pair, part)
     {{- ' union all' if not loop.last }}
     {%- else %}
-    {{ eiderdown.nothing({'pair': 'integer', 'part': 'double', 'value': 'double', 'is_reference': 'integer'}) }}
+    {{ eiderdown.nothing({
+        'pair': 'integer', 'value': 'double', 'high': 'double', 'skipped': 'double', 'weight': 'double',
+    }) }}
     {%- endfor %}
 ),
 
@@ -105,7 +112,7 @@ number_leaves as (
     select pair, low as value, a, b from number_groups
     where not is_sorted
     union all
-    select pair, value, is_reference, 1 - is_reference from sorted_numbers
+    select pair, value, cast(weight > 0 as integer), cast(weight < 0 as integer) from sorted_numbers
 )
 {% endmacro %}
 
@@ -117,8 +124,7 @@ number_leaves as (
         value,
         is_reference,
         pair_low,
-        mean,
-        nullif(sigma, 0) as sigma,
+        (value - mean) / nullif(sigma, 0) as standard,
         if(may_be_few, value, floor(coalesce((value - pair_low) / nullif(pair_high - pair_low, 0), 0) * {{ parts }})) as part
     from ({{ eiderdown.drift_rows(reference, current, expression, by) }}) as given
     inner join pairs on {{ eiderdown.is_of_pair(column, by) }}

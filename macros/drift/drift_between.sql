@@ -32,11 +32,11 @@
     Null, NaN, infinity and what is beyond ±1e100 is missing, and takes part in nothing else. Numbers are compared as doubles.
     Bins (bin_of()): Sturges' over both samples together, or one for each value where the reference has at most 20.
 #}
-{% macro drift(reference, current, columns, by=[]) -%}
-    {{ return(adapter.dispatch('drift', 'eiderdown')(reference, current, columns, by)) }}
+{% macro drift_between(reference, current, columns, by=[]) -%}
+    {{ return(adapter.dispatch('drift_between', 'eiderdown')(reference, current, columns, by)) }}
 {%- endmacro %}
 
-{% macro default__drift(reference, current, columns, by) -%}
+{% macro default__drift_between(reference, current, columns, by) -%}
 {%- set numbers, categories = {}, {} -%}
 {%- for column, type in columns.items() -%}
     {%- set number = eiderdown.number_of(column, type) -%}
