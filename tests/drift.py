@@ -10,9 +10,9 @@ from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
 from ml.drift.probabilities import register
-from tests.rendered import macros
+from tests.rendered import package
 
-MACROS = macros("drift", "features/fingerprint.sql", "features/feature_statistics.sql")
+MACROS = package("drift/*", "features/fingerprint", "features/view_statistics")
 
 
 def connect() -> duckdb.DuckDBPyConnection:

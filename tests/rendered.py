@@ -1,4 +1,4 @@
-"""Macros without dbt: those of some folders of macros as Python functions that return SQL."""
+"""Macros of this package, rendered without dbt."""
 
 import json
 import re
@@ -9,17 +9,29 @@ from typing import Any
 import jinja2
 
 from tests.conftest import REPOSITORY
-from tests.point_in_time import CompilerError
+
+
+class CompilerError(Exception):
+    """What exceptions.raise_compiler_error raises."""
 
 
 class _Return(Exception):
     """What dbt's return() does: it leaves a macro with a value."""
 
 
-def macros(*places: str, **others: Any) -> Any:
-    """places: folders or files under macros. others: what else they are to find under `eiderdown`."""
+class _Exceptions:
+    @staticmethod
+    def raise_compiler_error(message: str) -> None:
+        raise CompilerError(message)
+
+
+def package(*files: str, **others: Any) -> Any:
+    """Macros as Python functions, of dispatching ones the default.
+
+    files: patterns below macros/, such as `metrics/*`. others: what else they are to find under `eiderdown`.
+    """
     environment = jinja2.Environment(extensions=["jinja2.ext.do"])
-    found = types.SimpleNamespace(**others)
+    macros = types.SimpleNamespace(**others)
 
     def leave(value: Any) -> None:
         raise _Return(value)
@@ -33,30 +45,22 @@ def macros(*places: str, **others: Any) -> Any:
 
         return called
 
-    class Exceptions:
-        @staticmethod
-        def raise_compiler_error(message: str) -> None:
-            raise CompilerError(message)
-
-    class Adapter:
-        @staticmethod
-        def dispatch(name: str, _package: str) -> Callable[..., Any]:
-            dispatched: Callable[..., Any] = getattr(found, f"default__{name}")
-            return dispatched
+    def dispatch(name: str, _package: str) -> Callable[..., Any]:
+        found: Callable[..., Any] = getattr(macros, f"default__{name}")
+        return found
 
     names = {
-        "eiderdown": found,
-        "exceptions": Exceptions,
-        "adapter": Adapter,
+        "eiderdown": macros,
+        "exceptions": _Exceptions,
+        "adapter": types.SimpleNamespace(dispatch=dispatch),
         "return": leave,
         "modules": types.SimpleNamespace(re=re),
         "tojson": json.dumps,
         "fromjson": json.loads,
     }
-    for place in places:
-        folder = REPOSITORY / "macros" / place
-        for path in [folder] if folder.is_file() else sorted(folder.glob("*.sql")):
+    for pattern in files:
+        for path in sorted((REPOSITORY / "macros").glob(f"{pattern}.sql")):
             for name, macro in vars(environment.from_string(path.read_text(), globals=names).module).items():
                 if callable(macro):
-                    setattr(found, name, returning(macro))
-    return found
+                    setattr(macros, name, returning(macro))
+    return macros

@@ -1,12 +1,12 @@
 {# The bin of a value among Sturges' over both samples; columns pair_low, pair_high, sturges. #}
 {% macro sturges_bin(value) -%}
-    {{ eiderdown.bin_of(value, 'pair_low', 'pair_high', 'sturges') }}
+    {{ eiderdown.numpy_bin(value, 'pair_low', 'pair_high', 'sturges') }}
 {%- endmacro %}
 
 
 {# The bin of a value among Doane's over the reference, -1 outside of them; columns reference_low, reference_high, doane. #}
 {% macro doane_bin(value) -%}
-    if({{ value }} between reference_low and reference_high, {{ eiderdown.bin_of(value, 'reference_low', 'reference_high', 'doane') }}, -1)
+    if({{ value }} between reference_low and reference_high, {{ eiderdown.numpy_bin(value, 'reference_low', 'reference_high', 'doane') }}, -1)
 {%- endmacro %}
 
 
@@ -14,7 +14,7 @@
     The bin in 0 … bins - 1 of a value in [low, high], of one width, the last closed: as numpy.histogram has it, whose edges are
     rounded. So what is computed is a guess, and compared with the edges beside it.
 #}
-{% macro bin_of(value, low, high, bins) -%}
+{% macro numpy_bin(value, low, high, bins) -%}
     {%- set width = '((' ~ high ~ ' - ' ~ low ~ ') / ' ~ bins ~ ')' -%}
     {%- set guess = 'least(floor((' ~ value ~ ' - ' ~ low ~ ') / ' ~ width ~ '), ' ~ bins ~ ' - 1)' -%}
     if(

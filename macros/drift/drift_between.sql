@@ -30,7 +30,7 @@
     - missing: the difference of the shares of missing values, with the p of the pooled two-proportion z-test
 
     Null, NaN, infinity and what is beyond ±1e100 is missing, and takes part in nothing else. Numbers are compared as doubles.
-    Bins (bin_of()): Sturges' over both samples together, or one for each value where the reference has at most 20.
+    Bins (numpy_bin()): Sturges' over both samples together, or one for each value where the reference has at most 20.
 #}
 {% macro drift_between(reference, current, columns, by=[]) -%}
     {{ return(adapter.dispatch('drift_between', 'eiderdown')(reference, current, columns, by)) }}

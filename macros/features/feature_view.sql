@@ -37,7 +37,7 @@
     {%- if declaration.kind == 'request' -%}
         {%- do recorded.update({'request_sql': declaration.sql}) -%}
     {%- else -%}
-        {%- do recorded.update({'statistics': eiderdown.feature_statistics(declaration)}) -%}
+        {%- do recorded.update({'statistics': eiderdown.view_statistics(declaration)}) -%}
     {%- endif -%}
     {% call statement('comment') -%}
         {{ eiderdown.comment_on(this, recorded) }}

@@ -120,7 +120,7 @@ union all by name
         group by all
         order by all
     {%- endset -%}
-    {%- set scores = load_relation(eiderdown.scores_of(declared.model)) -%}
+    {%- set scores = load_relation(eiderdown.scores_relation(declared.model)) -%}
     {%- for dataset, dataset_version, version, served in run_query(query).rows -%}
         {%- set rows = eiderdown.dataset_version(dataset, dataset_version) -%}
         {%- set held = adapter.get_columns_in_relation(rows) | map(attribute='name') | list -%}
@@ -292,7 +292,7 @@ union all by name
 
 
 {# The relation of a model's scores. #}
-{% macro scores_of(model_name) %}
+{% macro scores_relation(model_name) %}
     {%- for relation in eiderdown.project_scores() if eiderdown.node_of(relation).config.meta.scores.model == model_name -%}
         {{ return(relation) }}
     {%- endfor -%}

@@ -30,6 +30,8 @@ feature_statistics:
     least_length: bigint
     mean_length: double
     greatest_length: bigint
+    distinct_registers: utinyint[] not null
+    content: varchar not null
     computed_at: timestamptz not null
 
 anomalies:

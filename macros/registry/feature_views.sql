@@ -95,7 +95,7 @@ where relation not in ({% for relation in views %}'{{ relation.schema }}.{{ rela
     {%- for node in graph.nodes.values() if node.resource_type == 'model' and kind in (node.config.meta or {}) -%}
         {%- if node.relation_name not in given -%}
             {{ exceptions.raise_compiler_error(
-                "registry." ~ model.name ~ ": the list lacks " ~ node.name
+                model.schema ~ "." ~ model.name ~ ": the list lacks " ~ node.name
                 ~ (', v=' ~ node.version if node.version else '') ~ "; add ref('" ~ node.name ~ "'"
                 ~ (', v=' ~ node.version if node.version else '') ~ ") to it"
             ) }}

@@ -3,7 +3,7 @@
     latest_known_at, columns: {name: {null_count, distinct_count, min, max, mean}}}; `distinct_count` is an estimate
     (HyperLogLog), `mean` has six digits, since the order of a sum of doubles is not one in every run.
 #}
-{% macro feature_statistics(declaration) %}
+{% macro view_statistics(declaration) %}
     {%- set query -%}
         select to_json({
             'row_count': count(*),

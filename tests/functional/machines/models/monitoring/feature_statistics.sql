@@ -1,0 +1,1 @@
+{{ eiderdown.feature_statistics([ref('stops')]) }}
