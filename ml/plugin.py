@@ -10,6 +10,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from duckdb import DuckDBPyConnection
 
 from ml import files
+from ml.drift import classifier, probabilities
 from ml.field_types import arrow_type, canonical, is_key, is_scalar
 from ml.kept import kept
 from ml.scoring.predict_function import register
@@ -161,3 +162,5 @@ class Plugin(BasePlugin):
         drop, texts = eiderdown_drop_unregistered, f"{text}[]"
         conn.create_function(drop.__name__, drop, [text, text, texts], text, side_effects=True)
         register(conn, _find_scorer)
+        probabilities.register(conn)
+        classifier.register(conn)

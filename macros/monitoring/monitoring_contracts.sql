@@ -64,6 +64,8 @@ drift:
     row_count: bigint not null
     is_beyond: boolean not null
     is_drifted: boolean not null
+    evidence: json
+    content: varchar not null
 
 model_performance:
   primary_key: [model, version, window_at, slice, metric, basis]

@@ -1,0 +1,306 @@
+{#
+    monitoring.drift: how far each complete window of a monitored relation is from what it is compared with, in whole and by slice,
+    for each column and method (drift_between()), and whether that is more than chance and more than does not matter
+    (judged_drift()).
+
+    comparison: 'reference' (rows of its own that never change; windows among them are not judged), 'previous' (the window before)
+    and 'training' (the rows of the dataset version that the version learned from which served most of the window, and for `score`
+    that version's scores of its test split). is_drifted: is_beyond here and in the window before, which is what alarms.
+    `(all)` with the method classifier_auc: all columns together (ml/drift/classifier.py), of at most 4,000 rows a side; evidence
+    names the columns. A window is judged once, and again when its rows have changed.
+
+    A column's `config.meta.drift`, or for the comparison 'training' `skew`, {method: limit}, replaces its tolerance, and says
+    what decides.
+#}
+{% macro drift() -%}
+    {{ return(adapter.dispatch('drift', 'eiderdown')()) }}
+{%- endmacro %}
+
+{% macro default__drift() -%}
+{%- set contract = eiderdown.platform_contracts().drift -%}
+{{- config(mutable=contract.columns.keys() | reject('in', contract.primary_key) | list) -}}
+{#- Before the return below, so that dbt sees them. #}
+{%- do ref('feature_statistics') -%}
+{%- set clock = ref('clock') -%}
+{%- if not execute -%}{{ return('select 1') }}{%- endif -%}
+{{ eiderdown.no_rows('drift') }}
+{%- for node in eiderdown.monitored_nodes() %}
+    {%- set declared = eiderdown.monitored(node) -%}
+    {%- if declared.compare and declared.columns and load_relation(declared.relation) is not none -%}
+        {%- set windows = eiderdown.windows_to_compare(declared, clock) -%}
+        {%- for comparison in ['reference', 'previous', 'training'] if declared.compare.get(comparison) -%}
+            {%- set chosen = eiderdown.windows_of_comparison(declared, comparison, windows) -%}
+            {%- set sources = eiderdown.sources_of_comparison(declared, comparison, chosen) if chosen else [] -%}
+            {%- if sources %}
+union all by name
+({{ eiderdown.drift_of_windows(node, declared, comparison, chosen, sources) }})
+            {%- endif %}
+        {%- endfor %}
+    {%- endif %}
+{%- endfor %}
+{%- endmacro %}
+
+
+{# The complete windows that are not judged as they are, {the window's begin: its content}, as texts. #}
+{% macro windows_to_compare(declared, clock) %}
+    {%- set windows = {} -%}
+    {%- set query -%}
+        select strftime(window_at at time zone 'UTC', '%Y-%m-%d %H:%M:%S+00') as window_at, content
+        from ({{ eiderdown.changed_windows(declared, this) }})
+        cross join {{ clock }}
+        where {{ eiderdown.window_end('window_at', declared.every) }} <= as_of
+        order by window_at
+    {%- endset -%}
+    {%- for row in run_query(query).rows -%}{%- do windows.update({row[0]: row[1]}) -%}{%- endfor -%}
+    {{ return(windows) }}
+{% endmacro %}
+
+
+{# Those that are compared: not a window among the rows of the reference. #}
+{% macro windows_of_comparison(declared, comparison, windows) %}
+    {%- if comparison != 'reference' or not windows -%}{{ return(windows) }}{%- endif -%}
+    {%- set among = eiderdown.reference_range(declared.compare.reference, 'window_at', eiderdown.window_end('window_at', declared.every)) -%}
+    {%- set query -%}
+        select strftime(window_at at time zone 'UTC', '%Y-%m-%d %H:%M:%S+00')
+        from (select unnest({{ windows.keys() | list }}) :: timestamptz as window_at)
+        where not ({{ among }})
+        order by window_at
+    {%- endset -%}
+    {%- set chosen = {} -%}
+    {%- for row in run_query(query).rows -%}{%- do chosen.update({row[0]: windows[row[0]]}) -%}{%- endfor -%}
+    {{ return(chosen) }}
+{% endmacro %}
+
+
+{# Whether what lasts from one moment to another overlaps the declared reference. #}
+{% macro reference_range(declared, begin, end) -%}
+    true
+    {%- if declared.to %} and {{ begin }} < timestamptz {{ eiderdown.literal(declared.to) }}{% endif -%}
+    {%- if declared.get('from') %} and {{ end }} > timestamptz {{ eiderdown.literal(declared.get('from')) }}{% endif -%}
+{%- endmacro %}
+
+
+{#
+    What windows are compared with: a list of {columns: {name: type}, slices, query}; query gives window_at, the slices' columns and
+    columns, with the rows of the reference once for each window.
+#}
+{% macro sources_of_comparison(declared, comparison, windows) %}
+    {%- set at = eiderdown.quoted(declared.at) -%}
+    {%- if comparison == 'training' -%}{{ return(eiderdown.training_sources(declared, windows)) }}{%- endif -%}
+    {%- if comparison == 'previous' -%}
+        {%- set window_at = eiderdown.window_end(eiderdown.window_of(at, declared.every), declared.every) -%}
+        {%- set query = 'select ' ~ window_at ~ ' as window_at, given.* from ' ~ declared.relation ~ ' as given where '
+            ~ window_at ~ ' in (select window_at from judged)' -%}
+    {%- else -%}
+        {%- set query = 'select judged.window_at, given.* from ' ~ declared.relation ~ ' as given cross join judged where '
+            ~ eiderdown.reference_range(declared.compare.reference, at, at).replace(' > ', ' >= ') -%}
+    {%- endif -%}
+    {{ return([{'columns': declared.columns, 'slices': declared.slices, 'query': query}]) }}
+{% endmacro %}
+
+
+{# As sources_of_comparison(): the rows that a model learned from, and its scores of the test split. #}
+{% macro training_sources(declared, windows) %}
+    {%- set versions = adapter.get_relation(this.database, 'registry', 'model_versions') -%}
+    {%- set registry = adapter.get_relation(this.database, 'registry', 'datasets') -%}
+    {%- set sources = [] -%}
+    {%- if versions is none or registry is none -%}{{ return(sources) }}{%- endif -%}
+    {%- set window_at = eiderdown.window_of(eiderdown.quoted(declared.at), declared.every) -%}
+    {%- set query -%}
+        select versions.dataset, dataset_version, version, list(strftime(window_at at time zone 'UTC', '%Y-%m-%d %H:%M:%S+00') order by window_at)
+        from (
+            select {{ window_at }} as window_at, version
+            from {{ declared.relation }}
+            group by all
+            qualify row_number() over (partition by window_at order by count(*) desc, version desc) = 1
+        )
+        inner join {{ versions }} as versions using (version)
+        inner join {{ registry }} as kept on kept.dataset = versions.dataset and kept.version = versions.dataset_version
+        where versions.model = {{ eiderdown.literal(declared.model) }} and window_at in {{ eiderdown.moments(windows.keys()) }}
+        group by all
+        order by all
+    {%- endset -%}
+    {%- set scores = load_relation(eiderdown.scores_relation(declared.model)) -%}
+    {%- for dataset, dataset_version, version, served in run_query(query).rows -%}
+        {%- set rows = eiderdown.dataset_version(dataset, dataset_version) -%}
+        {%- set held = adapter.get_columns_in_relation(rows) | map(attribute='name') | list -%}
+        {%- set columns = {} -%}
+        {%- for column, type in declared.columns.items() if column in held -%}{%- do columns.update({column: type}) -%}{%- endfor -%}
+        {%- set moments = '(select unnest(' ~ eiderdown.moments(served) ~ ') as window_at)' -%}
+        {%- do sources.append({
+            'columns': columns,
+            'slices': declared.slices | select('in', held) | list,
+            'windows': served,
+            'query': 'select window_at, given.* from ' ~ rows ~ ' as given cross join ' ~ moments,
+        }) -%}
+        {%- if scores and 'score' in declared.columns -%}
+            {%- do sources.append({
+                'columns': {'score': 'double'},
+                'slices': [],
+                'is_score': true,
+                'windows': served,
+                'query': 'select window_at, ' ~ eiderdown.one_score(declared.model) ~ ' as score from ' ~ scores
+                    ~ ' cross join ' ~ moments ~ " where split = 'test' and version = " ~ version
+                    ~ ' and dataset_version = ' ~ dataset_version,
+            }) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(sources) }}
+{% endmacro %}
+
+
+{# The rows of monitoring.drift of some windows. windows: {the window's begin: its content}; sources: as sources_of_comparison(). #}
+{% macro drift_of_windows(node, declared, comparison, windows, sources) %}
+    {%- set name = eiderdown.literal(declared.relation) -%}
+    with judged (window_at, content) as (
+        values
+        {%- for window, content in windows.items() %}
+        (timestamptz '{{ window }}', '{{ content }}'){{ ',' if not loop.last }}
+        {%- endfor %}
+    ),
+
+    rules (feature, method, tolerance, decides) as (
+        {{ eiderdown.drift_rules(declared.columns, eiderdown.declared_limits(node, comparison)) }}
+    ),
+
+    measured as materialized (
+        {%- for source in sources %}
+        ({{ eiderdown.drift_of_source(declared, source) }})
+        {{- ' union all by name' if not loop.last }}
+        {%- endfor %}
+    ),
+
+    found as materialized ({{ eiderdown.judged_drift('measured', 'rules', ['window_at', 'slice']) }}),
+
+    earlier as (
+        select window_at, slice, feature, method, is_beyond from found
+        {%- if load_relation(this) is not none %}
+        union all
+        select window_at, slice, feature, method, is_beyond
+        from {{ this }}
+        where relation = {{ name }}
+            and comparison = '{{ comparison }}'
+            and window_at not in (select window_at from judged)
+        {%- endif %}
+    )
+
+    select
+        {{ name }} as relation,
+        '{{ comparison }}' as comparison,
+        found.*,
+        found.is_beyond and coalesce(earlier.is_beyond, false) as is_drifted,
+        content
+    from found
+    inner join judged on found.window_at = judged.window_at
+    left join earlier
+        on {{ eiderdown.window_end('earlier.window_at', declared.every) }} = found.window_at
+        and found.slice = earlier.slice
+        and found.feature = earlier.feature
+        and found.method = earlier.method
+{% endmacro %}
+
+
+{# What drift_between() and the classifier say of the windows of a source. #}
+{% macro drift_of_source(declared, source) %}
+    {%- set at = eiderdown.quoted(declared.at) -%}
+    {%- set slices = [] -%}
+    {%- for column in source.slices -%}
+        {%- do slices.append("coalesce('" ~ column ~ "=' || cast(" ~ eiderdown.quoted(column) ~ " as varchar), '" ~ column ~ " is null')") -%}
+    {%- endfor -%}
+    {%- set held -%}
+        window_at, unnest({{ "['all'" ~ (', ' if slices) ~ slices | join(', ') ~ ']' }}) as slice
+        {%- for column in source.columns %}, {{ eiderdown.quoted(column) }}{% endfor %}
+    {%- endset %}
+    with current_rows as materialized (
+        select {{ held }}
+        from (select {{ eiderdown.window_of(at, declared.every) }} as window_at, * from {{ declared.relation }})
+        where window_at in {{ eiderdown.moments(source.windows) if source.windows else '(select window_at from judged)' }}
+    ),
+
+    reference_rows as materialized (
+        select {{ held }} from ({{ source.query }})
+    )
+
+    select *, null as evidence
+    from ({{ eiderdown.drift_between('reference_rows', 'current_rows', source.columns, ['window_at', 'slice']) }})
+    {%- if not source.is_score %}
+    union all by name
+    ({{ eiderdown.told_apart('reference_rows', 'current_rows', source.columns) }})
+    {%- endif %}
+{% endmacro %}
+
+
+{# The rows (window_at, slice, …) of the method classifier_auc, over every k-th row of a side, so that there are at most 4,000. #}
+{% macro told_apart(reference, current, columns) %}
+    {%- set parts = [] -%}
+    {%- for column, type in columns.items() -%}
+        {%- set number = eiderdown.number_of(column, type) -%}
+        {%- if number -%}
+            {%- do parts.append("'" ~ column ~ "': case when abs(" ~ number ~ ') < 1e100 then ' ~ number ~ ' end') -%}
+        {%- elif eiderdown.is_category(type) -%}
+            {%- do parts.append("'" ~ column ~ "': cast(" ~ eiderdown.quoted(column) ~ ' as varchar)') -%}
+        {%- endif -%}
+    {%- endfor %}
+    select window_at, 'all' as slice, '(all)' as feature, 'classifier_auc' as method, told.* replace (cast(told.evidence as json) as evidence)
+    from (
+        select
+            window_at,
+            drift_classifier(list(sampled) filter (is_reference), list(sampled) filter (not is_reference)) as told
+        from (
+            select
+                window_at,
+                is_reference,
+                {{ '{' ~ parts | join(', ') ~ '}' }} as sampled,
+                row_number() over (partition by window_at, is_reference) as place,
+                count(*) over (partition by window_at, is_reference) as row_count
+            from (
+                select *, true as is_reference from {{ reference }}
+                where slice = 'all'
+                union all by name
+                select *, false as is_reference from {{ current }}
+                where slice = 'all'
+            )
+        )
+        where place % ceil(row_count / 4000) = 0
+        group by window_at
+    )
+    where told is not null
+{% endmacro %}
+
+
+{# The limits that columns declare, {column: {method: tolerance}}; an unknown method is a compiler error. #}
+{% macro declared_limits(node, comparison) %}
+    {%- set kind = 'skew' if comparison == 'training' else 'drift' -%}
+    {%- set limits = {} -%}
+    {%- for column in node.columns.values() -%}
+        {%- set own = (column.config.meta or column.meta or {}).get(kind) -%}
+        {%- if own -%}
+            {%- do eiderdown.refuse_unknown_fields(
+                node.schema ~ '.' ~ node.alias ~ ': ' ~ column.name ~ ': config.meta.' ~ kind, own, eiderdown.drift_methods()
+            ) -%}
+            {%- do limits.update({column.name: own}) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(limits) }}
+{% endmacro %}
+
+
+{# A list of moments in SQL. #}
+{% macro moments(texts) -%}
+    [{% for text in texts %}timestamptz '{{ text }}'{{ ', ' if not loop.last }}{% endfor %}]
+{%- endmacro %}
+
+
+{# The relation of a model's scores. #}
+{% macro scores_relation(model_name) %}
+    {%- for relation in eiderdown.project_scores() if eiderdown.node_of(relation).config.meta.scores.model == model_name -%}
+        {{ return(relation) }}
+    {%- endfor -%}
+    {{ return(none) }}
+{% endmacro %}
+
+
+{# A score as served() has it: a number, of classes the probability of the likeliest. #}
+{% macro one_score(model_name) -%}
+    {{ 'list_max(map_values(score))' if eiderdown.task_of(model_name) == 'multiclass' else 'score' }}
+{%- endmacro %}

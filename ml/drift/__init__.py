@@ -1,0 +1,1 @@
+"""What drift needs beside SQL: probabilities of scipy as SQL functions, and a classifier."""
