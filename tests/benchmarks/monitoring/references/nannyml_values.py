@@ -61,8 +61,8 @@ if __name__ == "__main__":
     reference, analysis = (table[table.period == period].reset_index(drop=True) for period in ("reference", "analysis"))
     scores = ["score", "squared_score", "tied_score"]
     written = {
-        "header": f"NannyML {nannyml.__version__}, by tests/benchmarks/monitoring/references/nannyml_values.py: CBPE on scores.csv "
-        f"in chunks of {CHUNK} rows, with no calibration and with the isotonic one, which it uses only where it lowers the "
+        "header": f"NannyML {nannyml.__version__}, by tests/benchmarks/monitoring/references/nannyml_values.py: CBPE on "
+        f"scores.csv in chunks of {CHUNK} rows, with no calibration and with the isotonic one, which it uses only where it lowers the "
         "calibration error (used_calibration). tied_score: the sampling error of roc_auc depends on how equal scores "
         "were sorted.",
         "chunk": CHUNK,
