@@ -62,9 +62,9 @@ if __name__ == "__main__":
     scores = ["score", "squared_score", "tied_score"]
     written = {
         "header": f"NannyML {nannyml.__version__}, by tests/benchmarks/monitoring/references/nannyml_values.py: CBPE on "
-        f"scores.csv in chunks of {CHUNK} rows, with no calibration and with the isotonic one, which it uses only where it lowers the "
-        "calibration error (used_calibration). tied_score: the sampling error of roc_auc depends on how equal scores "
-        "were sorted.",
+        f"scores.csv in chunks of {CHUNK} rows, with no calibration and with the isotonic one, "
+        "which it uses only where it lowers the calibration error (used_calibration). tied_score: the sampling error of roc_auc "
+        "depends on how equal scores were sorted.",
         "chunk": CHUNK,
         "without_calibration": {score: estimates(reference, analysis, score, False) for score in scores},
         "with_calibration": {score: estimates(reference, analysis, score, True) for score in scores},
