@@ -10,14 +10,15 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-_MACROS: Any = package("statistics/*", "drift/*", literal=_literal)
+_STATISTICS: Any = package("statistics/*", literal=_literal)
+_DRIFT: Any = package("features/feature_statistics", "drift/*", literal=_literal)
 
 
 def profile_of(relation: str, **arguments: Any) -> str:
     """The select that profiles all columns of a relation. arguments: of the macro statistics()."""
-    return str(_MACROS.statistics(relation, table.TYPES, **arguments))
+    return str(_STATISTICS.statistics(relation, table.TYPES, **arguments))
 
 
 def drift_of(reference: str, current: str) -> str:
     """The select that compares all columns of two relations."""
-    return str(_MACROS.drift(reference, current, table.TYPES))
+    return str(_DRIFT.drift(reference, current, table.TYPES, []))
