@@ -36,7 +36,9 @@ def contenders(folder: Path, rows: int) -> dict[str, list[object]]:
     """{what is measured: command}."""
     sides = table.write(folder, rows)
     reference, current = (f"(from '{side}')" for side in sides)
-    profiles = [f"create table statistics_{place} as {profile_of(side)}" for place, side in enumerate((reference, current))]
+    profiles = [
+        f"create table statistics_{place} as {profile_of(side)}" for place, side in enumerate((reference, current))
+    ]
     plans = {"one": profiles[:1], "both": [*profiles, f"create table drift as {drift_of(reference, current)}"]}
     for name, plan in plans.items():
         (folder / f"{name}.json").write_text(json.dumps(plan))
@@ -59,8 +61,7 @@ def measured(command: list[object]) -> dict[str, float]:
     """What one process says of itself, see peers/measured.py. Raises SystemExit where it fails."""
     done = subprocess.run(
         [command[0], "-W", "ignore", *command[1:]],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), "TF_CPP_MIN_LOG_LEVEL": "3", "DO_NOT_TRACK": "1"},
     )
@@ -82,8 +83,13 @@ def compare(rows: int, rounds: int) -> dict[str, dict[str, float]]:
 
 
 def show(rows: int, rounds: int, found: dict[str, dict[str, float]]) -> None:
+    """Print the table. TFDV and Evidently use one core, DuckDB all."""
     columns = ["", "s", "CPU s", "peak GB", "imports, CPU s", "imports, GB"]
-    shown = Table(title=f"{rows:,} rows a side, {len(table.TYPES)} columns, median of {rounds}", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Table(
+        title=f"{rows:,} rows a side, {len(table.TYPES)} columns, median of {rounds}",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for column in columns:
         shown.add_column(column, justify="right" if column else "left", no_wrap=True)
     for name, one in found.items():
@@ -91,14 +97,18 @@ def show(rows: int, rounds: int, found: dict[str, dict[str, float]]) -> None:
         shown.add_row(name, *(f"{one[key]:.2f}" for key in keys))
     console = Console(width=max(Console().width, 120))
     console.print(shown)
-    console.print(f"  {len(os.sched_getaffinity(0))} cores, load average at the end {os.getloadavg()[0]:.1f}.", highlight=False)
+    console.print(
+        f"  {len(os.sched_getaffinity(0))} cores, load average at the end {os.getloadavg()[0]:.1f}.", highlight=False
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of each side")
     parser.add_argument("--rounds", type=int, default=3, help="the median of this many")
-    parser.add_argument("--partition-rows", type=int, default=100_000, help="rows of a partition; 0 for no second table")
+    parser.add_argument(
+        "--partition-rows", type=int, default=100_000, help="rows of a partition; 0 for no second table"
+    )
     arguments = parser.parse_args()
     show(arguments.rows, arguments.rounds, compare(arguments.rows, arguments.rounds))
     if arguments.partition_rows:

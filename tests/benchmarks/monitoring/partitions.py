@@ -23,7 +23,9 @@ def cost(connection: duckdb.DuckDBPyConnection, held: int, further: int, rounds:
     seconds, cpu = [], []
     for _ in range(rounds):
         started, cpu_started = time.perf_counter(), time.process_time()
-        connection.execute(f"create or replace temporary table profiled as {profile_of(of_further, by={'part': 'part'})}")
+        connection.execute(
+            f"create or replace temporary table profiled as {profile_of(of_further, by={'part': 'part'})}"
+        )
         seconds.append(time.perf_counter() - started)
         cpu.append(time.process_time() - cpu_started)
     ((groups,),) = connection.sql("select count(*) from profiled").fetchall()
@@ -48,4 +50,6 @@ def show(rows: int, rounds: int) -> None:
             shown.add_row(str(held), *(f"{value:.2f}" for pair in costs for value in pair))
     console = Console(width=max(Console().width, 120))
     console.print(shown)
-    console.print(f"  {len(os.sched_getaffinity(0))} cores, load average at the end {os.getloadavg()[0]:.1f}.", highlight=False)
+    console.print(
+        f"  {len(os.sched_getaffinity(0))} cores, load average at the end {os.getloadavg()[0]:.1f}.", highlight=False
+    )

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from tests.benchmarks.monitoring import table
 from tests.rendered import package
+
+from tests.benchmarks.monitoring import table
 
 
 def _literal(text: str) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import duckdb
 from measured import measure
-
 from ml.drift import probabilities
 
 
