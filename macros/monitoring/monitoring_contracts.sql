@@ -77,9 +77,11 @@ model_performance:
     high: double
     row_count: bigint not null
     outcome_count: bigint not null
+    unusable_count: bigint not null
     reference_value: double
     threshold: double
     is_degraded: boolean not null
+    fingerprint: varchar not null
 
 serving_consistency:
   primary_key: [model, version, window_at, feature]
