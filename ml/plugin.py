@@ -105,6 +105,20 @@ def eiderdown_drop_unregistered(folder: str, table: str, registered: list[str]) 
     return folder
 
 
+def eiderdown_calibration(scores: list[float], targets: list[float]) -> dict[str, list[Any]]:
+    """What ml.performance.calibration answers. scipy is imported when something is calibrated, not in every run."""
+    from ml.performance.calibration import calibration
+
+    return calibration(scores, targets)
+
+
+def register_calibration(conn: DuckDBPyConnection) -> None:
+    """Register eiderdown_calibration(scores DOUBLE[], targets DOUBLE[])."""
+    numbers: Any = "DOUBLE[]"
+    points: Any = "STRUCT(scores DOUBLE[], probabilities DOUBLE[], edges DOUBLE[], row_counts BIGINT[])"
+    conn.create_function(eiderdown_calibration.__name__, eiderdown_calibration, [numbers, numbers], points)
+
+
 def _find_scorer(name: str) -> Any:
     """What ml.scoring.kept_scorers answers. Estimators are imported when something is scored, not in every run."""
     from ml.scoring.kept_scorers import kept_scorer
@@ -161,6 +175,7 @@ class Plugin(BasePlugin):
             conn.create_function(function.__name__, function, [text] * count, text, side_effects=True)
         drop, texts = eiderdown_drop_unregistered, f"{text}[]"
         conn.create_function(drop.__name__, drop, [text, text, texts], text, side_effects=True)
+        register_calibration(conn)
         register(conn, _find_scorer)
         probabilities.register(conn)
         classifier.register(conn)

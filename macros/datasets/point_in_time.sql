@@ -37,8 +37,13 @@
     )) }}
 {%- endmacro %}
 
-{# The same for declarations in the place of relations. #}
-{% macro point_in_time_join(spine, declarations, at, status) %}
+{#
+    The same for declarations in the place of relations.
+
+    known: the spine's column that holds up to when the views are known, where that is not `at`: a release was made before the
+    prediction, while ttl counts to the prediction. moments: also give `<view>_v<N>_event_at` and `<view>_v<N>_known_at` of the row.
+#}
+{% macro point_in_time_join(spine, declarations, at, status, known=none, moments=false) %}
 {%- do eiderdown.refuse_repeated_features(declarations) -%}
 with spine_rows as (
     select * from {{ spine }}
@@ -67,12 +72,16 @@ select
         else 'present'
     end as {{ view.view }}_v{{ view.version }}_status
     {%- endif %}
+    {%- if moments %},
+    {{ alias }}.{{ view.event_at }} as {{ view.view }}_v{{ view.version }}_event_at,
+    {{ alias }}.{{ view.known_at }} as {{ view.view }}_v{{ view.version }}_known_at
+    {%- endif %}
     {%- endfor %}
 from spine_rows
 {%- for view in declarations %}
 {%- set alias = '_view_' ~ loop.index %}
 asof left join {{ alias }}
-    on spine_rows.{{ at }} >= {{ alias }}.{{ view.known_at }}
+    on spine_rows.{{ known or at }} >= {{ alias }}.{{ view.known_at }}
     {%- for key in view.entity %}
     and spine_rows.{{ key }} = {{ alias }}.{{ key }}
     {%- endfor %}

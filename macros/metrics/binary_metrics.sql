@@ -11,7 +11,8 @@
     average_precision   average_precision_score; null where there is no positive
     log_loss            log_loss: natural logarithm, scores clipped to a double's epsilon
     brier               brier_score_loss
-    precision, recall, f1   precision_score, …: 0 where the denominator is
+    precision, recall, f1   precision_score, …: 0 where the denominator is, here and below
+    specificity         recall_score(pos_label=0)
     accuracy            accuracy_score
     calibration_error   the mean distance of mean score and share of positives over the bins of calibration_curve(n_bins=bins,
                         strategy='quantile'), weighted by their rows (Naeini et al. 2015)
@@ -47,8 +48,8 @@
     'negative_places', 'precision_change',
 ] -%}
 {%- set metrics = [
-    'auc', 'average_precision', 'log_loss', 'brier', 'precision', 'recall', 'f1', 'accuracy', 'calibration_error',
-    'calibration_noise', 'positive_rate',
+    'auc', 'average_precision', 'log_loss', 'brier', 'precision', 'recall', 'f1', 'specificity', 'accuracy',
+    'calibration_error', 'calibration_noise', 'positive_rate',
 ] -%}
 with {{ eiderdown.strata(relation, columns, by, row_id) }},
 
@@ -146,6 +147,7 @@ measured as (
         coalesce(sums.hits / nullif(sums.predicted, 0), 0) as precision,
         coalesce(sums.hits / nullif(sums.positives, 0), 0) as recall,
         coalesce(2 * sums.hits / nullif(sums.predicted + sums.positives, 0), 0) as f1,
+        coalesce((sums.correct - sums.hits) / nullif(sums.row_count - sums.positives, 0), 0) as specificity,
         sums.correct / nullif(sums.row_count, 0) as accuracy,
         calibration_error,
         calibration_noise,

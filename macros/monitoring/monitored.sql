@@ -7,6 +7,7 @@
           slices: [origin]        # columns whose values are watched on their own
           except: [flight]        # columns that are not watched, such as identifiers
           model: flight_delay     # of predictions that were served: the model that made them
+          metrics: {auc: {max_loss: 0.02}}  # with `model`: which of its metrics are judged (judged_metrics())
           compare:
             reference: {from: "2013-01-01", to: "2013-04-01"}   # with these rows of its own, that never change
             previous: true                                      # with the window before
@@ -25,7 +26,7 @@
     {%- if not at -%}
         {{ exceptions.raise_compiler_error(where ~ " lacks 'at', the column that places a row in time; add it") }}
     {%- endif -%}
-    {%- do eiderdown.refuse_unknown_fields(where, declared, ['at', 'every', 'slices', 'except', 'model', 'compare']) -%}
+    {%- do eiderdown.refuse_unknown_fields(where, declared, ['at', 'every', 'slices', 'except', 'model', 'metrics', 'compare']) -%}
     {%- set every = declared.every or 'week' -%}
     {%- if every not in ['hour', 'day', 'week', 'month'] -%}
         {{ exceptions.raise_compiler_error(where ~ ".every is '" ~ every ~ "'; it must be hour, day, week or month") }}

@@ -81,9 +81,21 @@ model_performance:
     high: double
     row_count: bigint not null
     outcome_count: bigint not null
+    unusable_count: bigint not null
     reference_value: double
     threshold: double
     is_degraded: boolean not null
+    fingerprint: varchar not null
+
+compared_predictions:
+  primary_key: [event_id]
+  columns:
+    event_id: varchar not null
+    model: varchar not null
+    version: integer not null
+    release: varchar not null
+    predicted_at: timestamptz not null
+    differences: "struct(feature varchar, kind varchar, served varchar, recomputed varchar)[] not null"
 
 serving_consistency:
   primary_key: [model, version, window_at, feature]

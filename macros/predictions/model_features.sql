@@ -13,14 +13,20 @@
     {%- set champion = eiderdown.champion_of(model) -%}
     {%- if not champion -%}{{ return('select * from ' ~ spine) }}{%- endif -%}
     {%- set signature = champion.signature -%}
+{{ return(eiderdown.with_request_features(
+    eiderdown.point_in_time_join(spine, eiderdown.declarations_of(signature), signature.at, true), signature.expressions
+)) }}
+{%- endmacro %}
+
+
+{# The declarations of the stored feature views of a signature. #}
+{% macro declarations_of(signature) %}
     {%- set declarations = [] -%}
     {%- for view in signature.views -%}
         {%- do declarations.append(eiderdown.declaration_of_version(view.view, view.version)) -%}
     {%- endfor -%}
-{{ return(eiderdown.with_request_features(
-    eiderdown.point_in_time_join(spine, declarations, signature.at, true), signature.expressions
-)) }}
-{%- endmacro %}
+    {{ return(declarations) }}
+{% endmacro %}
 
 
 {#

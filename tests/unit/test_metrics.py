@@ -58,6 +58,7 @@ def binary_of_sklearn(target: list[float], score: list[float], threshold: float)
         "precision": metrics.precision_score(target, predicted, zero_division=0),
         "recall": metrics.recall_score(target, predicted, zero_division=0),
         "f1": metrics.f1_score(target, predicted, zero_division=0),
+        "specificity": metrics.recall_score(target, predicted, pos_label=0, zero_division=0),
         "accuracy": metrics.accuracy_score(target, predicted),
         "calibration_error": calibration_error(target, score),
         "positive_rate": np.mean(target),

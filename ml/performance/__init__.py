@@ -1,0 +1,1 @@
+"""How good a model is in production, where SQL alone cannot say it."""

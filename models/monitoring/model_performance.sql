@@ -1,0 +1,1 @@
+{{ eiderdown.model_performance([ref('flight_delay_served')]) }}

@@ -1,0 +1,1 @@
+{{ eiderdown.model_performance([ref('will_stop_served'), ref('next_state_served'), ref('next_temperature_served')]) }}

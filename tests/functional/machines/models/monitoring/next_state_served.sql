@@ -1,0 +1,1 @@
+{{ eiderdown.served('next_state') }}

@@ -1,0 +1,1 @@
+{{ eiderdown.served('will_stop') }}

@@ -1,0 +1,1 @@
+{{ eiderdown.test_no_skew(ref('serving_consistency')) }}
