@@ -1,0 +1,264 @@
+"""What the report is made of: the rows of schema `monitoring` that it shows, read from a warehouse."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from ml.errors import DeclarationError
+
+Row = dict[str, Any]
+
+WINDOWS = 24
+"""How many of the latest windows of a relation are shown."""
+_REFERENCE_WINDOWS = 100
+_STEP = "case every when 'hour' then to_hours(1) when 'day' then to_days(1) when 'week' then to_days(7) else to_months(1) end"
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A monitored relation, as monitoring.monitored_relations has it; windows: the begins of its complete ones, ascending."""
+
+    name: str
+    every: str
+    model: str | None
+    comparisons: list[str]
+    windows: list[dt.datetime]
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """All rows that a report shows.
+
+    as_of: what is shown was known then. champions: model → version. The tables hold rows as dicts by column: statistics of
+    the slice 'all'; `reference` rows (relation, comparison, feature, window_count, histograms, quantile_histograms and
+    top_values as lists with an item a window, row_count) are what current rows are compared with. absent: tables of
+    monitoring that the warehouse does not have.
+    """
+
+    as_of: dt.datetime
+    release: str | None
+    champions: dict[str, int]
+    relations: list[Relation]
+    models: list[str]
+    statistics: list[Row]
+    reference: list[Row]
+    anomalies: list[Row]
+    drift: list[Row]
+    performance: list[Row]
+    consistency: list[Row]
+    alerts: list[Row]
+    retraining: list[Row]
+    torn: list[Row]
+    absent: list[str]
+
+
+def read(
+    connection: duckdb.DuckDBPyConnection,
+    as_of: dt.datetime | None = None,
+    relations: Sequence[str] = (),
+    models: Sequence[str] = (),
+) -> Monitoring:
+    """Read what is monitored.
+
+    connection: to a warehouse. as_of: leave out what came later; by default the clock's. relations ('schema.table'),
+    models: show these only, and alerts that name one of them; all if both are empty. Raises DeclarationError where one of
+    them is not monitored.
+    """
+    connection.execute("set TimeZone = 'UTC'")
+    reader = _Reader(connection)
+    until = as_of or reader.clock()
+    declared = reader.rows("monitoring", "monitored_relations", "order by relation")
+    performance = reader.rows("monitoring", "model_performance", "where window_at < $as_of order by all", as_of=until)
+    champions = {
+        row["model"]: row["version"] for row in reader.rows("registry", "current_aliases", "where alias = 'champion'")
+    }
+    known = sorted({row["model"] for row in [*declared, *performance] if row["model"]} | set(champions))
+    _refuse_unknown("relation", relations, [row["relation"] for row in declared])
+    _refuse_unknown("model", models, known)
+    is_all = not relations and not models
+    chosen = [row for row in declared if is_all or row["relation"] in relations or row["model"] in models]
+    models_shown = [model for model in known if is_all or model in models]
+    windows = reader.windows(until)
+    names = [row["relation"] for row in chosen]
+    released = reader.rows("registry", "releases", "where as_of <= $as_of order by as_of, created_at", as_of=until)
+    return Monitoring(
+        as_of=until,
+        release=released[-1]["release"] if released else None,
+        champions=champions,
+        relations=[
+            Relation(row["relation"], row["every"], row["model"], row["comparisons"], windows.get(row["relation"], []))
+            for row in chosen
+        ],
+        models=models_shown,
+        statistics=reader.of_windows("feature_statistics", names, windows, "and slice = 'all'"),
+        reference=[row for one in chosen for row in reader.reference(one, windows.get(one["relation"], []))],
+        anomalies=reader.of_windows("anomalies", names, windows),
+        drift=reader.of_windows("drift", names, windows),
+        performance=[row for row in performance if row["model"] in models_shown],
+        consistency=_of(
+            models_shown,
+            reader.rows("monitoring", "serving_consistency", "where window_at < $as_of order by all", as_of=until),
+        ),
+        alerts=[
+            row
+            for row in reader.rows("monitoring", "alerts", "where opened_at <= $as_of order by opened_at desc", as_of=until)
+            if is_all or any(named in row["subject"] for named in (*names, *models_shown))
+        ],
+        retraining=_of(
+            models_shown,
+            reader.rows("monitoring", "retraining", "where as_of <= $as_of order by as_of desc, model", as_of=until),
+        ),
+        torn=reader.rows("monitoring", "event_files", "where torn_count > 0 order by kind, file"),
+        absent=sorted(reader.absent),
+    )
+
+
+def _of(models: list[str], rows: list[Row]) -> list[Row]:
+    return [row for row in rows if row["model"] in models]
+
+
+def _refuse_unknown(kind: str, named: Sequence[str], known: list[str]) -> None:
+    for one in named:
+        if one not in known:
+            listed = ", ".join(known) or "none"
+            raise DeclarationError(
+                f"{one} is no {kind} that is monitored; those are {listed}. A dbt model is monitored by config.meta.monitor in "
+                "its YAML, once `dbt run` has built monitoring.monitored_relations."
+            )
+
+
+class _Reader:
+    """Reads tables that may not be there."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self.absent: set[str] = set()
+
+    def clock(self) -> dt.datetime:
+        """The world's time: that of the one table named clock. Raises DeclarationError without one."""
+        found = self._fetch(
+            "select table_schema as schema from information_schema.columns where table_name = 'clock' and column_name = 'as_of' "
+            "and table_catalog = current_database()"
+        )
+        if len(found) != 1:
+            raise DeclarationError(
+                f"the warehouse has {len(found)} tables named clock with a column as_of; say --as-of, or build it by `dbt run`."
+            )
+        schema = found[0]["schema"].replace('"', '""')
+        as_of: dt.datetime = self._fetch(f'select cast(as_of as timestamptz) as as_of from "{schema}".clock')[0]["as_of"]
+        return as_of
+
+    def rows(self, schema: str, table: str, rest: str, **parameters: Any) -> list[Row]:
+        """The rows of a table; none where it is not there, which is noted in `absent`."""
+        if not self._has(schema, table):
+            if schema == "monitoring":
+                self.absent.add(table)
+            return []
+        return self._fetch(f"from {schema}.{table} {rest}", parameters)
+
+    def windows(self, until: dt.datetime) -> dict[str, list[dt.datetime]]:
+        """The latest complete windows of each relation, ascending."""
+        if not self._has("monitoring", "feature_statistics") or not self._has("monitoring", "monitored_relations"):
+            return {}
+        found = self._fetch(
+            f"""
+            select relation, list(window_at order by window_at) as windows
+            from (
+                select distinct relation, window_at
+                from monitoring.feature_statistics
+                inner join monitoring.monitored_relations using (relation)
+                where window_at + {_STEP} <= $until
+                qualify dense_rank() over (partition by relation order by window_at desc) <= {WINDOWS}
+            )
+            group by relation
+            """,
+            {"until": until},
+        )
+        return {row["relation"]: row["windows"] for row in found}
+
+    def of_windows(
+        self, table: str, relations: list[str], windows: dict[str, list[dt.datetime]], rest: str = ""
+    ) -> list[Row]:
+        """The rows of a table about the windows that are shown."""
+        found = []
+        for relation in relations:
+            shown = windows.get(relation, [])
+            found += self.rows(
+                "monitoring",
+                table,
+                f"where relation = $relation and list_contains($windows::timestamptz[], window_at) {rest} order by all",
+                relation=relation,
+                windows=shown,
+            )
+        return found
+
+    def reference(self, declared: Row, windows: list[dt.datetime]) -> list[Row]:
+        """What the current window of a relation is compared with, a row for each comparison and feature."""
+        if not windows:
+            return []
+        found = []
+        for comparison in declared["comparisons"]:
+            relation, first, until = declared["relation"], declared["reference_from"], declared["reference_to"]
+            if comparison == "previous":
+                first, until = (windows[-2], windows[-1]) if len(windows) > 1 else (None, windows[0])
+            elif comparison == "training":
+                relation, first, until = declared["training_relation"], None, self._training_end(declared["model"])
+            found += self._fetch(
+                f"""
+                select $of as relation, $comparison as comparison, feature, count(*) as window_count,
+                    min(window_at) as first_window_at, max(window_at) as last_window_at,
+                    sum(row_count - missing_count) as row_count,
+                    list(histogram) as histograms, list(quantile_histogram) as quantile_histograms,
+                    list(top_values) as top_values
+                from monitoring.feature_statistics
+                where relation = $relation and slice = 'all' and window_at >= coalesce($first, '-infinity'::timestamptz)
+                    and window_at < coalesce($until, 'infinity'::timestamptz)
+                    and window_at in (
+                        select distinct window_at from monitoring.feature_statistics
+                        where relation = $relation and window_at >= coalesce($first, '-infinity'::timestamptz)
+                            and window_at < coalesce($until, 'infinity'::timestamptz)
+                        order by window_at desc limit {_REFERENCE_WINDOWS}
+                    )
+                group by feature
+                """,
+                {
+                    "of": declared["relation"],
+                    "comparison": comparison,
+                    "relation": relation,
+                    "first": first,
+                    "until": until,
+                },
+            )
+        return found
+
+    def _training_end(self, model: str) -> dt.datetime | None:
+        """Where the training rows of a model's champion end, if it splits by time."""
+        if not self._has("registry", "model_versions") or not self._has("registry", "current_aliases"):
+            return None
+        found = self._fetch(
+            """
+            select try_cast(declaration ->> '$.split.validation_from' as timestamptz) as until
+            from registry.model_versions
+            inner join registry.current_aliases using (model, version)
+            where model = $model and alias = 'champion'
+            """,
+            {"model": model},
+        )
+        return found[0]["until"] if found else None
+
+    def _has(self, schema: str, table: str) -> bool:
+        return bool(
+            self._fetch(
+                "select 1 as found from information_schema.tables where table_catalog = current_database() "
+                "and table_schema = $schema and table_name = $table",
+                {"schema": schema, "table": table},
+            )
+        )
+
+    def _fetch(self, query: str, parameters: Row | None = None) -> list[Row]:
+        answered = self.connection.execute(query, parameters or {})
+        columns = [column[0] for column in answered.description or []]
+        return [dict(zip(columns, row, strict=True)) for row in answered.fetchall()]
