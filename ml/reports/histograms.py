@@ -8,7 +8,7 @@ import numpy as np
 Bin = tuple[float, float, float]
 """low, high and how many rows lie between; of one value low equals high."""
 
-_BINS = 20
+_BINS = 10
 _OUTER = 0.01
 _VALUES = 6
 
@@ -43,7 +43,7 @@ def redistributed(bins: Sequence[Bin], edges: Sequence[float]) -> np.ndarray:
 
 
 def aligned(reference: Sequence[Bin], current: Sequence[Bin]) -> Aligned | None:
-    """Both on 20 common bins; None where a side has no rows.
+    """Both on 10 common bins; None where a side has no rows.
 
     The bins lie where all but the outer hundredth of each side lies, so that one far value does not flatten the picture.
     """
@@ -68,17 +68,17 @@ def compared_shares(
 
     Returns None where a side has no rows.
     """
-    if reference_rows <= 0 or rows <= 0:
+    if reference_rows <= 0 or rows <= 0 or not (reference or current):
         return None
     found = [
         (value, reference.get(value, 0) / reference_rows, current.get(value, 0) / rows)
         for value in sorted({*reference, *current})
     ]
-    found.sort(key=lambda one: -max(one[1:]))
+    found.sort(key=lambda one: -max(one[1], one[2]))
     shown = found[:_VALUES]
-    rest = [max(0.0, 1 - sum(one[side] for one in shown)) for side in (1, 2)]
-    if max(rest) > 1e-9:
-        shown.append(("other values", *rest))
+    before, now = (max(0.0, 1 - sum(shares)) for shares in zip(*(one[1:] for one in shown), strict=True))
+    if max(before, now) > 1e-9:
+        shown.append(("other values", before, now))
     return Shares(shown)
 
 

@@ -104,7 +104,9 @@ def read(
         ),
         alerts=[
             row
-            for row in reader.rows("monitoring", "alerts", "where opened_at <= $as_of order by opened_at desc", as_of=until)
+            for row in reader.rows(
+                "monitoring", "alerts", "where opened_at <= $as_of order by opened_at desc", as_of=until
+            )
             if is_all or any(named in row["subject"] for named in (*names, *models_shown))
         ],
         retraining=_of(
@@ -148,7 +150,9 @@ class _Reader:
                 f"the warehouse has {len(found)} tables named clock with a column as_of; say --as-of, or build it by `dbt run`."
             )
         schema = found[0]["schema"].replace('"', '""')
-        as_of: dt.datetime = self._fetch(f'select cast(as_of as timestamptz) as as_of from "{schema}".clock')[0]["as_of"]
+        as_of: dt.datetime = self._fetch(f'select cast(as_of as timestamptz) as as_of from "{schema}".clock')[0][
+            "as_of"
+        ]
         return as_of
 
     def rows(self, schema: str, table: str, rest: str, **parameters: Any) -> list[Row]:

@@ -3,6 +3,7 @@
 Each has a title, which says in words what it shows. A time is a position from 0 (the first window that is shown) to 1.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,11 @@ def line(points: Sequence[Point], title: str, low: float | None = None, high: fl
     return _svg(100, 24, title, Markup('<path class="l" d="{}"/>').format(drawn), "spark")
 
 
+def measured_line(points: Sequence[Measured], title: str) -> Markup:
+    """The values of a metric over time, without their bands."""
+    return line([(point.at, point.value) for point in points], title)
+
+
 def against_threshold(
     points: Sequence[Point], thresholds: Sequence[Point], beyond: Sequence[Point], drifted: Sequence[Point], title: str
 ) -> Markup:
@@ -57,35 +63,38 @@ def against_threshold(
 def share_bar(share: float | None, title: str) -> Markup:
     """A share of 0 to 1 as a bar."""
     width = 0.0 if share is None or not math.isfinite(share) else min(max(share, 0.0), 1.0) * 40
-    return _svg(40, 8, title, Markup('<path class="f" d="M0 0h40v8h-40z"/><path class="m" d="M0 0h{0}v8h-{0}z"/>').format(_n(width)), "bar")
+    drawn = Markup('<path class="f" d="M0 0h40v8h-40z"/><path class="m" d="M0 0h{0}v8h-{0}z"/>')
+    return _svg(40, 8, title, drawn.format(_n(width)), "bar")
 
 
-def quantile_box(quantiles: dict[float, float], title: str) -> Markup:
-    """The 5 % to 95 % quantile as a line, the middle half as a box and the median as a stroke; empty without them."""
+def quantile_box(quantiles: Mapping[float, float], least: float | None, greatest: float | None, title: str) -> Markup:
+    """Between the least and greatest value: the 5 % to 95 % quantile as a line, the middle half as a box, the median a stroke.
+
+    Empty without quantiles.
+    """
     at = [quantiles.get(share) for share in (0.05, 0.25, 0.5, 0.75, 0.95)]
     if any(value is None or not math.isfinite(value) for value in at):
         return Markup("")
-    scale = _Scale(at, None, None, 92)
+    scale = _Scale(at, least, greatest, 92)
     # A scale counts from the top; a box from the left.
     first, left, middle, right, last = (98 - (scale(value) or 0.0) for value in at)
     return _svg(
         100,
         14,
         title,
-        Markup('<path class="t" d="M{} 7H{}"/><path class="p" d="M{} 2H{}V12H{}z"/><path class="l" d="M{} 1V13"/>').format(
-            _n(first), _n(last), _n(left), _n(right), _n(left), _n(middle)
-        ),
+        Markup(
+            '<path class="t" d="M{} 7H{}"/><path class="p" d="M{} 2H{}V12H{}z"/><path class="l" d="M{} 1V13"/>'
+        ).format(_n(first), _n(last), _n(left), _n(right), _n(left), _n(middle)),
         "spark",
     )
 
 
-def histograms(pair: Aligned, title: str) -> Markup:
-    """The current rows as filled bars, and the reference as an outline over them."""
+def histograms(pair: Aligned, ends: tuple[str, str], title: str) -> Markup:
+    """The current rows as filled bars, and the reference as an outline over them. ends: how the outer edges are written."""
     scale = _Scale([*pair.reference, *pair.current], 0, None, 68)
     width = 236 / len(pair.current)
-    low, high = number(pair.edges[0]), number(pair.edges[-1])
     text = Markup('<text x="2" y="84">{}{}</text><text x="238" y="84" text-anchor="end">{}{}</text>').format(
-        "≤ " if pair.is_cut else "", low, "≥ " if pair.is_cut else "", high
+        "≤ " if pair.is_cut else "", ends[0], "≥ " if pair.is_cut else "", ends[1]
     )
     drawn = Markup('<path class="p" d="{}"/><path class="r" d="{}"/><path class="a" d="M2 72H238"/>').format(
         _steps(pair.current, scale, width), _steps(pair.reference, scale, width)
@@ -95,16 +104,16 @@ def histograms(pair: Aligned, title: str) -> Markup:
 
 def values(shares: Shares, title: str) -> Markup:
     """Values with two bars each: the current share filled, and the reference's as an outline under it."""
-    greatest = max((max(one[1:]) for one in shares.values), default=0.0) or 1.0
+    greatest = max((max(before, now) for _, before, now in shares.values), default=0.0) or 1.0
+    drawn = Markup(
+        '<text x="96" y="{}" text-anchor="end">{}</text><path class="p" d="M100 {}h{now}v7h-{now}z"/>'
+        '<path class="r" d="M100 {}h{before}v6h-{before}z"/>'
+    )
     parts = []
-    for place, (value, reference, current) in enumerate(shares.values):
+    for place, (value, before, now) in enumerate(shares.values):
         top = place * 18 + 2
-        parts.append(
-            Markup(
-                '<text x="96" y="{}" text-anchor="end">{}</text><path class="p" d="M100 {}h{}v7h-{}z"/>'
-                '<path class="r" d="M100 {}h{}v6h-{}z"/>'
-            ).format(top + 11, _label(value), top, *[_n(current / greatest * 138)] * 2, top + 8, *[_n(reference / greatest * 138)] * 2)
-        )
+        widths = {"now": _n(now / greatest * 138), "before": _n(before / greatest * 138)}
+        parts.append(drawn.format(top + 11, _label(value), top, top + 8, **widths))
     return _svg(240, len(shares.values) * 18 + 2, title, Markup("").join(parts), "histogram")
 
 
@@ -123,7 +132,9 @@ def quality(
     for basis, points in series.items():
         places = [(point.at * 260 + 50, scale(point.value)) for point in points]
         dots = "".join(f"M{_n(x)} {_n(y)}{_DOTS[basis]}" for x, y in places if y is not None)
-        parts.append(Markup('<path class="s{0}" d="{1}"/><path class="d{0}" d="{2}"/>').format(basis[0], _paths(places), dots))
+        parts.append(
+            Markup('<path class="s{0}" d="{1}"/><path class="d{0}" d="{2}"/>').format(basis[0], _paths(places), dots)
+        )
     frame = Markup(
         '<path class="a" d="M46 2V124H316"/><text x="42" y="10" text-anchor="end">{}</text>'
         '<text x="42" y="124" text-anchor="end">{}</text><text x="48" y="138">{}</text>'
@@ -178,7 +189,7 @@ def _label(text: str) -> str:
 
 def _paths(points: Sequence[tuple[float, float | None]]) -> str:
     """A line through the points that have a value, broken where windows are missing; a lone point is a short stroke."""
-    steps = [after[0] - before[0] for before, after in zip(points, points[1:], strict=False)]
+    steps = [after[0] - before[0] for before, after in itertools.pairwise(points)]
     step = min(steps, default=0.0)
     pieces: list[list[str]] = [[]]
     before = -math.inf

@@ -9,6 +9,8 @@ _TEXT_LENGTH = 600
 # Control characters, line separators, and marks that turn the direction of the text behind them: none is seen, and some make
 # a text look like another. Lone surrogates cannot be written as UTF-8.
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_SECONDS = 2.5e11
+"""Times beyond this many seconds from 1970 are beyond Python's years."""
 _LABELS = {"hour": "%Y-%m-%d %H:%M", "day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m"}
 
 
@@ -16,10 +18,10 @@ def number(value: float | None) -> str:
     """A number with three or four digits that count; a whole one with all of its digits up to a billion.
 
     >>> [number(value) for value in (None, 0.0, 12, 1234567, 0.123456, 1234.5, -0.0000123, 2.5e12)]
-    ['–', '0', '12', '1,234,567', '0.123', '1,234', '-1.23e-05', '2.5e+12']
+    ['-', '0', '12', '1,234,567', '0.123', '1,234', '-1.23e-05', '2.5e+12']
     """
     if value is None or not math.isfinite(value):
-        return "–"
+        return "-"
     if abs(value) < 1e9 and (value == int(value) or abs(value) >= 1000):
         return f"{value:,.0f}"
     return f"{value:.3g}"
@@ -29,10 +31,10 @@ def percent(share: float | None) -> str:
     """A share of 0 to 1 as percent, such that only none is 0 and only all is 100.
 
     >>> [percent(share) for share in (None, 0.0, 0.0002, 0.0312, 0.5, 0.9999, 1.0)]
-    ['–', '0 %', '< 0.1 %', '3.1 %', '50 %', '> 99.9 %', '100 %']
+    ['-', '0 %', '< 0.1 %', '3.1 %', '50 %', '> 99.9 %', '100 %']
     """
     if share is None or not math.isfinite(share):
-        return "–"
+        return "-"
     if 0 < share < 0.001:
         return "< 0.1 %"
     if 0.999 < share < 1:
@@ -44,9 +46,20 @@ def moment(at: dt.datetime | None) -> str:
     """A time to the minute.
 
     >>> moment(dt.datetime(2013, 12, 31, 12, tzinfo=dt.UTC)), moment(None)
-    ('2013-12-31 12:00 UTC', '–')
+    ('2013-12-31 12:00 UTC', '-')
     """
-    return "–" if at is None else f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+    return "-" if at is None else f"{at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def value_of(value: float | None, type_name: str) -> str:
+    """A statistic of a column of a type; of dates and times, which count as seconds since 1970, the time.
+
+    >>> value_of(0.5, "double"), value_of(0.0, "timestamp with time zone"), value_of(1e300, "date")
+    ('0.5', '1970-01-01 00:00', '1e+300')
+    """
+    if value is None or not type_name.lower().startswith(("date", "timestamp")) or not abs(value) < _SECONDS:
+        return number(value)
+    return f"{dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=value):%Y-%m-%d %H:%M}"
 
 
 def window_label(at: dt.datetime, every: str) -> str:
