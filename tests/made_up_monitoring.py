@@ -19,14 +19,16 @@ METHODS = ("ks", "psi", "jensen_shannon_distance_base_2", "wasserstein_normalise
 
 
 def tables() -> dict[str, str]:
-    """The DDL of the tables of monitoring: {table: columns}."""
+    """The DDL of the tables of monitoring, {table: columns}; a column that made-up rows lack may be null."""
     found = {}
     for file in ("monitoring/monitoring_contracts.sql", "events/event_contracts.sql"):
         text = (REPOSITORY / "macros" / file).read_text()
         declared = re.search(r"set contracts -%}(.*?){%- endset", text, re.DOTALL)
         assert declared
         for table, contract in yaml.safe_load(declared[1]).items():
-            columns = [f"{name} {definition}" for name, definition in contract["columns"].items()]
+            columns = [
+                f"{name} {definition.replace(' not null', '')}" for name, definition in contract["columns"].items()
+            ]
             found[table] = ", ".join([*columns, f"primary key ({', '.join(contract['primary_key'])})"])
     return found
 

@@ -31,10 +31,14 @@ class FeatureQuality:
 
 @dataclass(frozen=True)
 class RelationQuality:
-    """What stands in a relation's table; row_counts over windows; anomalies of all windows that are shown, newest first."""
+    """What stands in a relation's table; row_counts over windows; anomalies of all windows that are shown, newest first.
+
+    filled_at: the last window that has rows, where that is not the last one that is complete by the clock.
+    """
 
     relation: Relation
     window_at: dt.datetime | None
+    filled_at: dt.datetime | None
     row_count: int
     row_counts: list[Point]
     features: list[FeatureQuality]
@@ -53,6 +57,11 @@ def data_quality(monitoring: Monitoring) -> list[RelationQuality]:
     return [_of_relation(monitoring, relation) for relation in monitoring.relations]
 
 
+def is_now(row: Row, window_at: dt.datetime | None) -> bool:
+    """Whether a row is about a relation's current window, or a later one that has no rows."""
+    return window_at is None or bool(row["window_at"] >= window_at)
+
+
 def _of_relation(monitoring: Monitoring, relation: Relation) -> RelationQuality:
     statistics = [row for row in monitoring.statistics if row["relation"] == relation.name]
     found = [row for row in monitoring.anomalies if row["relation"] == relation.name]
@@ -60,13 +69,14 @@ def _of_relation(monitoring: Monitoring, relation: Relation) -> RelationQuality:
     current_at = relation.windows[-1] if relation.windows else None
     now: dict[str, list[Row]] = defaultdict(list)
     for anomaly in found:
-        if anomaly["window_at"] == current_at:
+        if is_now(anomaly, current_at):
             now[anomaly["feature"]].append(anomaly)
     history: dict[str, list[Row]] = defaultdict(list)
     counts: dict[dt.datetime, int] = {}
     for row in sorted(statistics, key=lambda row: row["window_at"]):
         history[row["feature"]].append(row)
         counts[row["window_at"]] = max(row["row_count"], counts.get(row["window_at"], 0))
+    filled_at = max((at for at, count in counts.items() if count), default=None)
     features = [
         FeatureQuality(
             current=rows[-1],
@@ -83,6 +93,7 @@ def _of_relation(monitoring: Monitoring, relation: Relation) -> RelationQuality:
     return RelationQuality(
         relation=relation,
         window_at=current_at,
+        filled_at=filled_at if filled_at and filled_at < relation.due_at else None,
         row_count=counts[current_at] if current_at else 0,
         row_counts=[(position(at, relation.windows), float(count)) for at, count in counts.items()],
         features=features[:FEATURES],

@@ -1,6 +1,7 @@
 """What the report is made of: the rows of schema `monitoring` that it shows, read from a warehouse."""
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,18 +15,27 @@ Row = dict[str, Any]
 WINDOWS = 24
 """How many of the latest windows of a relation are shown."""
 _REFERENCE_WINDOWS = 100
+_TABLES = (
+    *("monitored_relations", "feature_statistics", "anomalies", "drift", "model_performance", "serving_consistency"),
+    *("alerts", "retraining", "event_files"),
+)
 _STEP = "case every when 'hour' then to_hours(1) when 'day' then to_days(1) when 'week' then to_days(7) else to_months(1) end"
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A monitored relation, as monitoring.monitored_relations has it; windows: the begins of its complete ones, ascending."""
+    """A monitored relation, as monitoring.monitored_relations has it.
+
+    windows: the begins of its complete ones that have rows, ascending. due_at: the begin of the last one that is complete by
+    the clock; later than the last of `windows` where no rows came.
+    """
 
     name: str
     every: str
     model: str | None
     comparisons: list[str]
     windows: list[dt.datetime]
+    due_at: dt.datetime
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,12 @@ def read(
     connection.execute("set TimeZone = 'UTC'")
     reader = _Reader(connection)
     until = as_of or reader.clock()
-    declared = reader.rows("monitoring", "monitored_relations", "order by relation")
+    declared = reader.rows(
+        "monitoring",
+        "monitored_relations",
+        f"select *, date_trunc(every, $as_of::timestamptz) - {_STEP} as due_at order by relation",
+        as_of=until,
+    )
     performance = reader.rows("monitoring", "model_performance", "where window_at < $as_of order by all", as_of=until)
     champions = {
         row["model"]: row["version"] for row in reader.rows("registry", "current_aliases", "where alias = 'champion'")
@@ -89,14 +104,23 @@ def read(
         release=released[-1]["release"] if released else None,
         champions=champions,
         relations=[
-            Relation(row["relation"], row["every"], row["model"], row["comparisons"], windows.get(row["relation"], []))
+            Relation(
+                name=row["relation"],
+                every=row["every"],
+                model=row["model"],
+                comparisons=row["comparisons"],
+                windows=windows.get(row["relation"], []),
+                due_at=row["due_at"],
+            )
             for row in chosen
         ],
         models=models_shown,
-        statistics=reader.of_windows("feature_statistics", names, windows, "and slice = 'all'"),
+        statistics=[
+            row for name in names for row in reader.of_windows("feature_statistics", name, windows.get(name, []))
+        ],
         reference=[row for one in chosen for row in reader.reference(one, windows.get(one["relation"], []))],
-        anomalies=reader.of_windows("anomalies", names, windows),
-        drift=reader.of_windows("drift", names, windows),
+        anomalies=[row for name in names for row in reader.anomalies(name, windows.get(name, []), until)],
+        drift=[row for name in names for row in reader.of_windows("drift", name, windows.get(name, []))],
         performance=[row for row in performance if row["model"] in models_shown],
         consistency=_of(
             models_shown,
@@ -107,15 +131,20 @@ def read(
             for row in reader.rows(
                 "monitoring", "alerts", "where opened_at <= $as_of order by opened_at desc", as_of=until
             )
-            if is_all or any(named in row["subject"] for named in (*names, *models_shown))
+            if is_all or any(is_about(row, named) for named in (*names, *models_shown))
         ],
         retraining=_of(
             models_shown,
             reader.rows("monitoring", "retraining", "where as_of <= $as_of order by as_of desc, model", as_of=until),
         ),
         torn=reader.rows("monitoring", "event_files", "where torn_count > 0 order by kind, file"),
-        absent=sorted(reader.absent),
+        absent=[table for table in _TABLES if ("monitoring", table) not in reader.present],
     )
+
+
+def is_about(alert: Row, name: str) -> bool:
+    """Whether an alert's subject names a relation or model, such as `sales.orders.price`, but not as a part of another name."""
+    return re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", alert["subject"]) is not None
 
 
 def _of(models: list[str], rows: list[Row]) -> list[Row]:
@@ -137,7 +166,10 @@ class _Reader:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
-        self.absent: set[str] = set()
+        self.present = {
+            (row["table_schema"], row["table_name"])
+            for row in self._fetch("from information_schema.tables where table_catalog = current_database()")
+        }
 
     def clock(self) -> dt.datetime:
         """The world's time: that of the one table named clock. Raises DeclarationError without one."""
@@ -156,16 +188,14 @@ class _Reader:
         return as_of
 
     def rows(self, schema: str, table: str, rest: str, **parameters: Any) -> list[Row]:
-        """The rows of a table; none where it is not there, which is noted in `absent`."""
-        if not self._has(schema, table):
-            if schema == "monitoring":
-                self.absent.add(table)
+        """The rows of a table; none where it is not there."""
+        if (schema, table) not in self.present:
             return []
         return self._fetch(f"from {schema}.{table} {rest}", parameters)
 
     def windows(self, until: dt.datetime) -> dict[str, list[dt.datetime]]:
         """The latest complete windows of each relation, ascending."""
-        if not self._has("monitoring", "feature_statistics") or not self._has("monitoring", "monitored_relations"):
+        if not {("monitoring", "feature_statistics"), ("monitoring", "monitored_relations")} <= self.present:
             return {}
         found = self._fetch(
             f"""
@@ -183,21 +213,28 @@ class _Reader:
         )
         return {row["relation"]: row["windows"] for row in found}
 
-    def of_windows(
-        self, table: str, relations: list[str], windows: dict[str, list[dt.datetime]], rest: str = ""
-    ) -> list[Row]:
-        """The rows of a table about the windows that are shown."""
-        found = []
-        for relation in relations:
-            shown = windows.get(relation, [])
-            found += self.rows(
-                "monitoring",
-                table,
-                f"where relation = $relation and list_contains($windows::timestamptz[], window_at) {rest} order by all",
-                relation=relation,
-                windows=shown,
-            )
-        return found
+    def of_windows(self, table: str, relation: str, windows: list[dt.datetime]) -> list[Row]:
+        """The rows of a table about windows of a relation; statistics of the slice 'all' only."""
+        which = "and slice = 'all'" if table == "feature_statistics" else ""
+        return self.rows(
+            "monitoring",
+            table,
+            f"where relation = $relation and list_contains($windows::timestamptz[], window_at) {which} order by all",
+            relation=relation,
+            windows=windows,
+        )
+
+    def anomalies(self, relation: str, windows: list[dt.datetime], until: dt.datetime) -> list[Row]:
+        """The anomalies since the first window that is shown; also of windows without rows, which have no statistics."""
+        return self.rows(
+            "monitoring",
+            "anomalies",
+            "where relation = $relation and window_at >= coalesce($first, '-infinity'::timestamptz) and window_at < $until "
+            "order by all",
+            relation=relation,
+            first=windows[0] if windows else None,
+            until=until,
+        )
 
     def reference(self, declared: Row, windows: list[dt.datetime]) -> list[Row]:
         """What the current window of a relation is compared with, a row for each comparison and feature."""
@@ -240,7 +277,7 @@ class _Reader:
 
     def _training_end(self, model: str) -> dt.datetime | None:
         """Where the training rows of a model's champion end, if it splits by time."""
-        if not self._has("registry", "model_versions") or not self._has("registry", "current_aliases"):
+        if not {("registry", "model_versions"), ("registry", "current_aliases")} <= self.present:
             return None
         found = self._fetch(
             """
@@ -252,15 +289,6 @@ class _Reader:
             {"model": model},
         )
         return found[0]["until"] if found else None
-
-    def _has(self, schema: str, table: str) -> bool:
-        return bool(
-            self._fetch(
-                "select 1 as found from information_schema.tables where table_catalog = current_database() "
-                "and table_schema = $schema and table_name = $table",
-                {"schema": schema, "table": table},
-            )
-        )
 
     def _fetch(self, query: str, parameters: Row | None = None) -> list[Row]:
         answered = self.connection.execute(query, parameters or {})

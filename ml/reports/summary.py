@@ -1,12 +1,12 @@
 """Section: a light for each relation and model."""
 
-import re
 from dataclasses import dataclass
 
 from ml.reports.drift import Comparison
 from ml.reports.performance import Consistency, VersionQuality
-from ml.reports.quality import RelationQuality
-from ml.reports.rows import Monitoring, Row
+from ml.reports.quality import RelationQuality, is_now
+from ml.reports.rows import Monitoring, Row, is_about
+from ml.reports.words import window_label
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def summary(
 def _of_relation(monitoring: Monitoring, quality: RelationQuality, comparisons: list[Comparison]) -> Light:
     name = quality.relation.name
     alerts = _open_alerts(monitoring, name)
-    now = [row for row in quality.anomalies if row["window_at"] == quality.window_at]
+    now = [row for row in quality.anomalies if is_now(row, quality.window_at)]
     drifted = {feature for one in comparisons if one.relation.name == name for feature in one.drifted}
     beyond = {feature for one in comparisons if one.relation.name == name for feature in one.beyond} - drifted
     findings = [
@@ -50,7 +50,9 @@ def _of_relation(monitoring: Monitoring, quality: RelationQuality, comparisons: 
         ),
     ]
     if quality.window_at is None:
-        return Light("relation", name, "error" if alerts else "unknown", [*findings, "no complete window yet"])
+        return Light("relation", name, "error" if findings else "unknown", [*findings, "no complete window yet"])
+    if quality.filled_at:
+        findings.append(f"no rows after {window_label(quality.filled_at, quality.relation.every)}")
     is_error = bool(drifted) or any(row["severity"] == "error" for row in [*alerts, *now])
     return Light("relation", name, "error" if is_error else "warning" if findings else "good", findings)
 
@@ -85,9 +87,8 @@ def _of_model(
 
 
 def _open_alerts(monitoring: Monitoring, name: str) -> list[Row]:
-    """The alerts that are not resolved and whose subject names a relation or model."""
-    names = re.compile(rf"(?<![\w.]){re.escape(name)}(?!\w)")
-    return [alert for alert in monitoring.alerts if alert["status"] != "resolved" and names.search(alert["subject"])]
+    """The alerts that are not resolved and that are about a relation or model."""
+    return [alert for alert in monitoring.alerts if alert["status"] != "resolved" and is_about(alert, name)]
 
 
 def _counted(count: int, one: str, many: str | None = None) -> list[str]:
