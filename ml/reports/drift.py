@@ -161,10 +161,10 @@ def _feature(
     reference, now = sides
     before = [
         one
-        for histogram, by_quantile in zip(reference["histograms"], reference["quantile_histograms"], strict=True)
-        for one in finest(_bins(histogram), _bins(by_quantile))
+        for histogram, quantiles in zip(reference["histograms"], reference["quantiles"], strict=True)
+        for one in finest(_bins(histogram), quantiles)
     ]
-    pair = aligned(before, finest(_bins(now["histogram"]), _bins(now["quantile_histogram"])))
+    pair = aligned(before, finest(_bins(now["histogram"]), now["quantiles"]))
     shares = None
     if pair is None:
         shares = compared_shares(

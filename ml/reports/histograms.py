@@ -1,5 +1,6 @@
 """Two histograms on common edges, and the shares of values side by side."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ Bin = tuple[float, float, float]
 
 _BINS = 10
 _OUTER = 0.01
+_SPREAD = 4
+"""Rows that are as unevenly spread as over fewer than so many bins want others (the inverse of the sum of squared shares)."""
 _VALUES = 6
 
 
@@ -82,13 +85,19 @@ def compared_shares(
     return Shares(shown)
 
 
-def finest(histogram: Sequence[Bin], quantile_histogram: Sequence[Bin]) -> Sequence[Bin]:
-    """Of one column's histograms that which says more: by equal width, unless a few of its bins hold nearly all rows."""
+def finest(histogram: Sequence[Bin], quantiles: Mapping[float, float]) -> Sequence[Bin]:
+    """Bins of the same rows: those of equal width, or where a few of them hold nearly all rows, those between the quantiles.
+
+    quantiles: share of rows → value. What lies beyond the outer ones is put at these.
+    """
     counts = np.array([count for *_, count in histogram], dtype=np.float64)
-    if not quantile_histogram or not counts.sum():
+    rows = counts.sum()
+    if not quantiles or not rows or 1 / ((counts / rows) ** 2).sum() >= min(_SPREAD, len(histogram)):
         return histogram
-    shares = counts / counts.sum()
-    return histogram if 1 / (shares**2).sum() >= min(4, len(histogram)) else quantile_histogram
+    shares, values = zip(*sorted(quantiles.items()), strict=True)
+    ends = [(values[0], values[0], shares[0] * rows), (values[-1], values[-1], (1 - shares[-1]) * rows)]
+    between = zip(itertools.pairwise(values), itertools.pairwise(shares), strict=True)
+    return [*((low, high, (up_to - below) * rows) for (low, high), (below, up_to) in between), *ends]
 
 
 def _filled(bins: Sequence[Bin]) -> list[Bin]:

@@ -43,7 +43,7 @@ class Monitoring:
     """All rows that a report shows.
 
     as_of: what is shown was known then. champions: model → version. The tables hold rows as dicts by column: statistics of
-    the slice 'all'; `reference` rows (relation, comparison, feature, window_count, histograms, quantile_histograms and
+    the slice 'all'; `reference` rows (relation, comparison, feature, window_count, histograms, quantiles and
     top_values as lists with an item a window, row_count) are what current rows are compared with. absent: tables of
     monitoring that the warehouse does not have.
     """
@@ -252,7 +252,7 @@ class _Reader:
                 select $of as relation, $comparison as comparison, feature, count(*) as window_count,
                     min(window_at) as first_window_at, max(window_at) as last_window_at,
                     sum(row_count - missing_count) as row_count,
-                    list(histogram) as histograms, list(quantile_histogram) as quantile_histograms,
+                    list(histogram) as histograms, list(quantiles) as quantiles,
                     list(top_values) as top_values
                 from monitoring.feature_statistics
                 where relation = $relation and slice = 'all' and window_at >= coalesce($first, '-infinity'::timestamptz)

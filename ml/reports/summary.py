@@ -79,9 +79,7 @@ def _of_model(
         *_counted(len(differing), "feature served inconsistently", "features served inconsistently"),
     ]
     if not of:
-        return Light(
-            "model", model, "error" if alerts else "unknown", [*findings, "no quality measured in production yet"]
-        )
+        return Light("model", model, "error" if alerts else "unknown", [*findings, "no quality measured in production"])
     is_error = bool(degraded or differing) or any(alert["severity"] == "error" for alert in alerts)
     return Light("model", model, "error" if is_error else "warning" if findings else "good", findings)
 

@@ -62,8 +62,17 @@ def test_the_widest_numbers_stay_finite() -> None:
 
 
 def test_a_bin_that_holds_nearly_all_gives_way_to_quantiles() -> None:
-    quantiles: list[Bin] = [(0, 1, 50), (1, 900, 50)]
-    assert finest([(0, 450, 99), (450, 900, 1)], quantiles) is quantiles
+    quantiles = {0.01: 0.0, 0.5: 10.0, 0.75: 10.0, 0.99: 30.0}
+    found = finest([(0, 450, 198), (450, 900, 2)], quantiles)
+    assert [(low, high, round(count, 9)) for low, high, count in found] == [
+        (0, 10, 98),
+        (10, 10, 50),
+        (10, 30, 48),
+        (0, 0, 2),
+        (30, 30, 2),
+    ]
+    pair = aligned(found, found)
+    assert pair and (pair.edges[0], pair.edges[-1]) == (0, 30)
     even: list[Bin] = [(place, place + 1, 20) for place in range(5)]
     assert finest(even, quantiles) is even
 
