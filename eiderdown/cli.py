@@ -13,6 +13,7 @@ from eiderdown.commands.contract import contract
 from eiderdown.commands.diff import diff
 from eiderdown.commands.lineage import lineage
 from eiderdown.commands.predict import predict
+from eiderdown.commands.report import report
 from eiderdown.commands.reproduce import reproduce
 from eiderdown.commands.serve import serve
 from eiderdown.commands.tune import tune
@@ -46,6 +47,7 @@ app.add_typer(housekeeping.app)
 app.add_typer(promotion.app)
 app.command()(diff)
 app.command()(lineage)
+app.command()(report)
 app.command()(tune)
 app.command()(reproduce)
 app.command()(serve)

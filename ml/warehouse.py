@@ -47,8 +47,7 @@ def held(database: Path, wait_seconds: float = 0.0) -> Iterator[HeldWarehouse]:
 
     Raises WarehouseError where there is no such file, or another process still holds it.
     """
-    if not database.is_file():
-        raise WarehouseError(f"{database}: no such file; name a DuckDB file with --database.")
+    _refuse_absent(database)
     # DuckDB's lock is a POSIX one: it is lost as soon as the process closes any descriptor of the file. So the one that
     # copies are read from is closed after the connection.
     with database.open("rb") as file, _connect(database, time.monotonic() + wait_seconds) as connection:
@@ -56,15 +55,32 @@ def held(database: Path, wait_seconds: float = 0.0) -> Iterator[HeldWarehouse]:
         yield HeldWarehouse(database, connection, file)
 
 
+@contextmanager
+def reading(database: Path, wait_seconds: float = 0.0) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Read a warehouse, beside other readers; a dbt run that has begun is waited for so long.
+
+    Raises WarehouseError where there is no such file, or another process still writes it.
+    """
+    _refuse_absent(database)
+    with _connect(database, time.monotonic() + wait_seconds, read_only=True) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        yield connection
+
+
+def _refuse_absent(database: Path) -> None:
+    if not database.is_file():
+        raise WarehouseError(f"{database}: no such file; name a DuckDB file with --database.")
+
+
 def held_by_another(database: Path) -> WarehouseError:
     """What to say where another process has the lock."""
     return WarehouseError(f"{database} is held by another process, such as a dbt run; try again when it has ended.")
 
 
-def _connect(database: Path, deadline: float) -> duckdb.DuckDBPyConnection:
+def _connect(database: Path, deadline: float, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     while True:
         try:
-            return duckdb.connect(str(database))
+            return duckdb.connect(str(database), read_only=read_only)
         except duckdb.IOException as error:
             if "lock" not in str(error).lower():
                 raise

@@ -5,6 +5,19 @@
 #}
 {% macro monitoring_contracts() %}
     {%- set contracts -%}
+monitored_relations:
+  primary_key: [relation]
+  columns:
+    relation: varchar not null
+    '"at"': varchar not null
+    every: varchar not null check (every in ('hour', 'day', 'week', 'month'))
+    slices: varchar[] not null
+    model: varchar
+    comparisons: varchar[] not null
+    reference_from: timestamptz
+    reference_to: timestamptz
+    training_relation: varchar
+
 feature_statistics:
   primary_key: [relation, window_at, slice, feature]
   columns:

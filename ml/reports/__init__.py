@@ -1,0 +1,1 @@
+"""The report of what is monitored: one HTML file from the tables of schema `monitoring`."""
