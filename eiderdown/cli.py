@@ -8,7 +8,7 @@ import duckdb
 import typer
 
 import eiderdown
-from eiderdown.commands import alerts, datasets, features, housekeeping, models, promotion, tokens
+from eiderdown.commands import alerts, datasets, features, housekeeping, models, promotion, tokens, watch
 from eiderdown.commands.contract import contract
 from eiderdown.commands.diff import diff
 from eiderdown.commands.lineage import lineage
@@ -45,6 +45,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(housekeeping.app)
 app.add_typer(promotion.app)
+app.add_typer(watch.app)
 app.command()(diff)
 app.command()(lineage)
 app.command()(tune)

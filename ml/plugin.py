@@ -71,6 +71,11 @@ def eiderdown_alert_rules(request: str) -> str:
     return kept("ml.alerts.declaration", "alert_rules", request)
 
 
+def eiderdown_retraining_rules(request: str) -> str:
+    """What ml.training.retrain answers."""
+    return kept("ml.training.retrain", "rules", request)
+
+
 def eiderdown_aside(final: str) -> str:
     """A path to write to before `eiderdown_adopt` puts the file at `final`."""
     return str(files.aside(Path(final)))
@@ -158,6 +163,7 @@ class Plugin(BasePlugin):
             (eiderdown_request_features, 1),
             (eiderdown_model_problems, 1),
             (eiderdown_alert_rules, 1),
+            (eiderdown_retraining_rules, 1),
             (eiderdown_aside, 1),
             (eiderdown_adopt, 2),
             (eiderdown_sha256, 1),
