@@ -8,7 +8,7 @@ import duckdb
 import typer
 
 import eiderdown
-from eiderdown.commands import datasets, features, housekeeping, models, promotion, tokens
+from eiderdown.commands import alerts, datasets, features, housekeeping, models, promotion, tokens, watch
 from eiderdown.commands.contract import contract
 from eiderdown.commands.diff import diff
 from eiderdown.commands.lineage import lineage
@@ -38,6 +38,7 @@ class _Commands(typer.core.TyperGroup):
 app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, help="A machine-learning platform in dbt.")
 load = typer.Typer(no_args_is_help=True, help="Put raw data under the home folder.")
 app.add_typer(load, name="load")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(contract, name="contract")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(features.app, name="features")
@@ -45,6 +46,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(housekeeping.app)
 app.add_typer(promotion.app)
+app.add_typer(watch.app)
 app.command()(diff)
 app.command()(lineage)
 app.command()(report)

@@ -67,6 +67,16 @@ def eiderdown_model_problems(request: str) -> str:
     return kept("ml.training.declarations", "problems", request)
 
 
+def eiderdown_alert_rules(request: str) -> str:
+    """What ml.alerts.declaration answers."""
+    return kept("ml.alerts.declaration", "alert_rules", request)
+
+
+def eiderdown_retraining_rules(request: str) -> str:
+    """What ml.training.retrain answers."""
+    return kept("ml.training.retrain", "rules", request)
+
+
 def eiderdown_aside(final: str) -> str:
     """A path to write to before `eiderdown_adopt` puts the file at `final`."""
     return str(files.aside(Path(final)))
@@ -143,6 +153,9 @@ class Plugin(BasePlugin):
             "events/feedback/none.jsonl",
             "events/pushes/none.jsonl",
             "events/decisions/none.jsonl",
+            "events/acknowledgements/none.jsonl",
+            "events/retrain/none.jsonl",
+            "events/builds/none.jsonl",
             "artifacts/training/none.json",
             "artifacts/reproductions/none.json",
         ):
@@ -164,6 +177,8 @@ class Plugin(BasePlugin):
             (eiderdown_types, 1),
             (eiderdown_request_features, 1),
             (eiderdown_model_problems, 1),
+            (eiderdown_alert_rules, 1),
+            (eiderdown_retraining_rules, 1),
             (eiderdown_aside, 1),
             (eiderdown_adopt, 2),
             (eiderdown_sha256, 1),

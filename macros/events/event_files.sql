@@ -46,7 +46,7 @@ group by filename
 
 
 {% macro event_kinds() -%}
-    {{ return(['predictions', 'feedback', 'pushes', 'decisions']) }}
+    {{ return(['predictions', 'feedback', 'pushes', 'decisions', 'acknowledgements', 'retrain', 'builds']) }}
 {%- endmacro %}
 
 

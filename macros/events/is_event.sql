@@ -2,7 +2,7 @@
     Whether a line of a source of events is one, as a SQL condition, never null: it was read whole, and has all that the
     tables need. The lines for which it is false are counted in monitoring.event_files, and are in no other table.
 
-    kind: 'predictions', 'feedback', 'pushes' or 'decisions'.
+    kind: 'predictions', 'feedback', 'pushes', 'decisions', 'acknowledgements', 'retrain' or 'builds'.
 #}
 {% macro is_event(kind) -%}
     {{ return(adapter.dispatch('is_event', 'eiderdown')(kind)) }}
@@ -69,5 +69,19 @@
             and ((alias is not null and reason is not null) or kind = 'describe'),
             false
         )
+    {%- elif kind == 'acknowledgements' -%}
+        coalesce(event_id is not null and logged_at is not null and alert is not null and acknowledged_by is not null, false)
+    {%- elif kind == 'retrain' -%}
+        coalesce(
+            event_id is not null
+            and logged_at is not null
+            and model is not null
+            and version > 0
+            and reason is not null
+            and decided_by is not null,
+            false
+        )
+    {%- elif kind == 'builds' -%}
+        coalesce(event_id is not null and logged_at is not null and is_success is not null and text is not null, false)
     {%- endif -%}
 {%- endmacro %}

@@ -137,10 +137,11 @@ alerts:
     last_seen_at: timestamptz not null
     acknowledged_at: timestamptz
     acknowledged_by: varchar
+    note: varchar
     resolved_at: timestamptz
 
 retraining:
-  primary_key: [model, as_of]
+  primary_key: [model, as_of, version]
   columns:
     model: varchar not null
     as_of: timestamptz not null

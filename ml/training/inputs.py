@@ -8,7 +8,7 @@ from ml.scoring.signature import Expression, ViewInput
 from ml.training.code_fingerprint import code_fingerprint
 from ml.training.spec import ModelSpec
 
-NOT_LEARNED_FROM = ("features", "parameters", "promote", "tune", "automl", "optional", "serving")
+NOT_LEARNED_FROM = ("features", "parameters", "promote", "tune", "automl", "optional", "serving", "retrain")
 """Fields of a declaration that shape no artifact, or that show elsewhere: the columns in their hashes."""
 
 

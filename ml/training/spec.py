@@ -7,6 +7,7 @@ from typing import Any
 from ml.declared import hint, refuse_no_number, refuse_other, refuse_unknown
 from ml.errors import DeclarationError
 from ml.estimators import ESTIMATORS
+from ml.training.retrain import Retrain
 from ml.tuning.declaration import Tuning, parse_tuning
 
 TASKS = ("binary", "multiclass", "regression")
@@ -69,7 +70,7 @@ class ModelSpec:
 
     baseline: train a linear model beside it, whose metrics stand in registry.model_metrics.baseline. optional: where the
     estimator's packages are not installed, train nothing and say so. tune, automl: a search for parameters, or also for the
-    estimator, which is then the one that trains until a trial is finished.
+    estimator, which is then the one that trains until a trial is finished. retrain: when it is trained anew.
     """
 
     name: str
@@ -89,6 +90,7 @@ class ModelSpec:
     tune: Tuning | None = None
     automl: Tuning | None = None
     serving: Serving = field(default_factory=Serving)
+    retrain: Retrain = field(default_factory=Retrain)
 
     @property
     def search(self) -> Tuning | None:
@@ -140,6 +142,7 @@ class ModelSpec:
             "split": _parse_split(f"{where}.split", declared.get("split", {})),
             "promote": _parse_promote(f"{where}.promote", task, declared.get("promote", {})),
             "serving": _parse_serving(f"{where}.serving", declared.get("serving", {})),
+            "retrain": Retrain.parse(f"{where}.retrain", declared.get("retrain", "on_change")),
         }
         return cls(name=name, **{**declared, **checked})
 

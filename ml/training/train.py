@@ -29,6 +29,7 @@ from ml.training.data import prepare
 from ml.training.decisions import keep_decision
 from ml.training.declarations import check_columns
 from ml.training.inputs import reason_to_train, training_inputs
+from ml.training.retrain import asked_since
 from ml.training.spec import ModelSpec
 from ml.training.threshold import choose_threshold
 from ml.tuning.choice import with_best_trial
@@ -57,7 +58,7 @@ def train(
     dataset = dataset_version(datasets, spec.dataset)
     used = check_columns(spec, dataset.columns, dataset.not_features)
     views, expressions = model_inputs(dataset, feature_views, used)
-    own = history(session, dbt.this, "version, inputs, artifact, baseline")
+    own = history(session, dbt.this, "version, inputs, artifact, baseline, created_at, dataset_version")
     files.drop_unregistered(files.home() / folder, table, [path for row in own for path in _artifacts(row)])
     latest = _latest(session, spec.name, own)
     estimator = ESTIMATORS[spec.estimator]
@@ -75,6 +76,14 @@ def train(
     if not reason:
         keep_decision(spec, "kept", latest.version, dataset, f"nothing that it learned from has changed{note}")
         return _to_relation(session, None)
+    if spec.retrain.on == "on_decision" and latest.version:
+        asked = asked_since(spec.name, latest.version, latest.created_at)
+        if asked is None:
+            new_rows = dataset.row_count - _row_count(datasets, spec.dataset, latest.dataset_version)
+            waits = f"waits for a decision ({reason}); rows more than it learned from: {new_rows}"
+            keep_decision(spec, "kept", latest.version, dataset, waits)
+            return _to_relation(session, None)
+        reason = f"{asked.reason} (decision {asked.event_id} of {asked.decided_by}); {reason}"
     reason += note
     row = _learn(session, table, spec, dataset, used, views, expressions)
     keep_decision(spec, "trained", latest.version + 1, dataset, reason)
@@ -103,16 +112,27 @@ def artifacts_folder(model: str) -> str:
 class _Latest:
     version: int
     inputs: dict[str, Any] | None
+    created_at: dt.datetime
+    dataset_version: int
 
 
 def _latest(session: duckdb.DuckDBPyConnection, model: str, own: list[tuple[Any, ...]]) -> _Latest:
     """The latest version, also one that was brought over from another environment."""
-    registered = history(session, "registry.model_versions", "version, inputs, model")
-    known = {row[0]: row[1] for row in [*own, *(row for row in registered if row[2] == model)]}
-    known |= {row["version"]: row["inputs"] for row in imported_versions(model)}
+    registered = history(session, "registry.model_versions", "version, inputs, created_at, dataset_version, model")
+    known = {row[0]: (row[1], row[4], row[5]) for row in own}
+    known |= {row[0]: row[1:4] for row in registered if row[4] == model}
+    for record in imported_versions(model):
+        created_at = dt.datetime.fromisoformat(record["created_at"])
+        known[record["version"]] = (record["inputs"], created_at, record["dataset_version"])
     if not known:
-        return _Latest(0, None)
-    return _Latest(max(known), json.loads(known[max(known)]))
+        return _Latest(0, None, dt.datetime.min.replace(tzinfo=dt.UTC), 0)
+    inputs, created_at, dataset = known[max(known)]
+    return _Latest(max(known), json.loads(inputs), created_at, dataset)
+
+
+def _row_count(datasets: duckdb.DuckDBPyRelation, dataset: str, version: int) -> int:
+    rows = datasets.select("dataset, version, row_count").fetchall()
+    return next((count for name, number, count in rows if (name, number) == (dataset, version)), 0)
 
 
 def _artifacts(row: tuple[Any, ...]) -> list[str]:

@@ -1,0 +1,1 @@
+"""Alerts: their rules, where they stand, and their delivery."""

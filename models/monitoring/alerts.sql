@@ -1,0 +1,1 @@
+{{ eiderdown.alerts([ref('event_files')]) }}
