@@ -17,6 +17,7 @@ from eiderdown.commands.report import report
 from eiderdown.commands.reproduce import reproduce
 from eiderdown.commands.serve import serve
 from eiderdown.commands.tune import tune
+from eiderdown.commands.year import year
 from eiderdown.demonstration import flights
 from eiderdown.output import AsJson, console, print_rows
 from ml import files
@@ -54,6 +55,7 @@ app.command()(tune)
 app.command()(reproduce)
 app.command()(serve)
 app.command()(predict)
+app.command()(year)
 
 
 @load.command("flights")

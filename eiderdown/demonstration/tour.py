@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import httpx
@@ -82,14 +82,14 @@ def _show_quality(console: Console) -> None:
 
 
 @contextmanager
-def server() -> Iterator[tuple[str, subprocess.Popen]]:
+def server(environment: Mapping[str, str] = os.environ) -> Iterator[tuple[str, subprocess.Popen]]:
     """A server of its own for as long as the context lasts: its address and its process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "serving.app:create_app", "--factory", "--port", str(port)]
     command += ["--http", "serving.process.http_protocol:LimitedProtocol", "--ws", "none", "--no-server-header"]
-    with subprocess.Popen([*command, "--no-access-log", "--log-level", "warning"], env=os.environ) as server:
+    with subprocess.Popen([*command, "--no-access-log", "--log-level", "warning"], env=environment) as server:
         try:
             url = f"http://127.0.0.1:{port}"
             _await_ready(server, url)

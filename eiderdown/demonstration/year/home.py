@@ -25,7 +25,9 @@ class Home:
     def __init__(self, folder: Path, planes: int, planted: tuple[Incident, ...]) -> None:
         """Make it anew. planes: one in so many is there, with all its flights."""
         if not Path("dbt_project.yml").is_file():
-            raise EiderdownError("the year needs the demonstration's dbt project; run this at the root of the repository.")
+            raise EiderdownError(
+                "the year needs the demonstration's dbt project; run this at the root of the repository."
+            )
         self.folder = folder.resolve()
         self.warehouse = self.folder / "warehouse"
         self.truth = self.folder / "truth"
@@ -45,16 +47,26 @@ class Home:
 
     def dbt(self, *arguments: str, home: Path | None = None) -> None:
         """Run dbt. Raises EiderdownError with what it printed where it fails."""
-        command = [Path(sys.executable).with_name("dbt"), *arguments, "--quiet"]
-        done = subprocess.run(command, cwd=self.folder, env=self.environment(home), capture_output=True, text=True)
+        self._run("dbt", *arguments, "--quiet", home=home)
+
+    def watch(self) -> None:
+        """One round of `eiderdown watch`: build what is new, train where that is decided, deliver alerts."""
+        self._run("eiderdown", "watch", "--once", "--json")
+
+    def _run(self, *command: str, home: Path | None = None) -> None:
+        program = Path(sys.executable).with_name(command[0])
+        done = subprocess.run(
+            [program, *command[1:]], cwd=self.folder, env=self.environment(home), capture_output=True, text=True
+        )
         if done.returncode:
-            raise EiderdownError(f"`dbt {' '.join(arguments)}` failed in {self.folder}:\n{done.stdout}{done.stderr}")
+            raise EiderdownError(f"`{' '.join(command)}` failed in {self.folder}:\n{done.stdout}{done.stderr}")
 
     def _write_raw(self, planes: int, planted: tuple[Incident, ...]) -> None:
         """What is known of the year. The truth has all rows; from the other home's weather a stopped feed is missing."""
         raw, truth = self.warehouse / "raw", self.truth / "raw"
         flights.load(truth, None)
-        some = f"read_csv({literal(str(truth / 'flights.csv'))}, all_varchar = true) where hash(tailnum) % {planes} = 3 % {planes}"
+        every = f"read_csv({literal(str(truth / 'flights.csv'))}, all_varchar = true)"
+        some = f"{every} where hash(tailnum) % {planes} = 3 % {planes}"
         written = self.folder / "flights.csv"
         duckdb.execute(f"copy (from {some}) to {literal(str(written))} (header)")
         written.replace(truth / "flights.csv")

@@ -31,7 +31,9 @@ class Incident:
 
 FEED_STOPS = Incident("the weather feed stops", _utc(7), _utc(8), "temperature", ("presence",))
 UNIT_CHANGES = Incident("distances come in kilometres", _utc(9), _utc(10), "distance", ("unit_change",))
-CARRIER_DISAPPEARS = Incident("no flight of carrier B6 is asked for", _utc(11), _utc(12), "carrier", ("value_disappeared",))
+CARRIER_DISAPPEARS = Incident(
+    "no flight of carrier B6 is asked for", _utc(11), _utc(12), "carrier", ("value_disappeared",)
+)
 INCIDENTS = (FEED_STOPS, UNIT_CHANGES, CARRIER_DISAPPEARS)
 
 

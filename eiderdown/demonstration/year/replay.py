@@ -1,18 +1,24 @@
 """A year of production: predictions, outcomes and feature rows through the server, month by month, and a build after each."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
 
 import httpx
 
+from eiderdown.demonstration.tour import server
 from eiderdown.demonstration.year.home import FEATURES, Home
-from eiderdown.demonstration.year.incidents import Incident
+from eiderdown.demonstration.year.story import Month, tell
 from eiderdown.demonstration.year.world import Hour, World
 
 MODEL = "flight_delay"
-STARTS = [dt.datetime(2013, month, 1, tzinfo=dt.UTC) for month in range(4, 13)]
-END = dt.datetime(2014, 1, 1, tzinfo=dt.UTC)
+STARTS = [
+    *(dt.datetime(2013, month, 1, tzinfo=dt.UTC) for month in range(4, 13)),
+    dt.datetime(2014, 1, 1, tzinfo=dt.UTC),
+]
+"""Of the months in production, and of the first after them."""
 AFTER = dt.datetime(2014, 1, 3, tzinfo=dt.UTC)
 
 
@@ -23,6 +29,21 @@ def prepare(home: Home) -> None:
     home.dbt("run", "-s", *FEATURES, home=home.truth)
     home.set_clock(STARTS[0])
     home.dbt("build")
+
+
+def run(home: Home, world: World, say: Callable[[str], None]) -> Iterator[Month]:
+    """Play the months through a server of their own, with a round of the watch after each. say: is told what goes on."""
+    traffic = Traffic()
+    with server(home.environment()) as (url, _), httpx.Client(base_url=url, timeout=60) as client:
+        for start, end in pairwise(STARTS):
+            say(f"{start:%B}: predictions, feature rows and outcomes")
+            play(client, world.hours(start, end), traffic)
+            say(f"{start:%B} is over: eiderdown watch --once")
+            home.set_clock(end)
+            home.watch()
+            yield tell(home.warehouse / "eiderdown.duckdb", start, end)
+    say("what training again was worth")
+    home.dbt("run", "-s", "first_version")
 
 
 @dataclass
@@ -60,7 +81,8 @@ def play(client: httpx.Client, hours: Iterator[Hour], traffic: Traffic) -> None:
             traffic.told += len(outcomes)
 
 
-def _send(client: httpx.Client, path: str, body: dict) -> dict:
+def _send(client: httpx.Client, path: str, body: dict[str, Any]) -> dict[str, Any]:
     answer = client.post(path, json=body)
     answer.raise_for_status()
-    return answer.json()
+    said: dict[str, Any] = answer.json()
+    return said

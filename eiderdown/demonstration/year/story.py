@@ -1,4 +1,4 @@
-"""What the year's warehouse has to tell: of each month its predictions, alerts and decisions, and what training again was worth."""
+"""What the year's warehouse has to tell: predictions, alerts and decisions of each month, and what training again was worth."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -52,11 +52,56 @@ def tell(database: Path, start: dt.datetime, end: dt.datetime) -> Month:
             [start, end],
         ).fetchall()
         decisions = connection.execute(
-            "select text from monitoring.retraining where model = 'flight_delay' and as_of = ? and decision = 'retrain'", [end]
+            "select text from monitoring.retraining where model = 'flight_delay' and as_of = ? and decision = 'retrain'",
+            [end],
         ).fetchall()
-    return Month(start, served[0], served[1] or [], auc, [Alert(*row) for row in alerts], decisions[0][0] if decisions else "")
+    return Month(
+        start, served[0], served[1] or [], auc, [Alert(*row) for row in alerts], decisions[0][0] if decisions else ""
+    )
 
 
-def names(alert: Alert, incident: Incident) -> bool:
-    """Whether an alert says what is wrong in an incident."""
-    return incident.feature in alert.subject and any(kind in alert.subject + alert.text for kind in incident.kinds)
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an incident was alarmed: by which alert in its month, and in which other months by one that says the same."""
+
+    incident: str
+    month: str
+    alarm: str
+    elsewhere: list[str]
+
+
+def found(incident: Incident, months: list[Month]) -> Verdict:
+    """Whether the alerts of a year name an incident, in its month and only there."""
+    named = {month.start: [alert.text for alert in month.alerts if _names(alert, incident)] for month in months}
+    elsewhere = [f"{start:%B}" for start, texts in named.items() if texts and start != incident.start]
+    own = named.get(incident.start) or [""]
+    return Verdict(incident.name, f"{incident.start:%B}", own[0], elsewhere)
+
+
+def _names(alert: Alert, incident: Incident) -> bool:
+    said = f"{alert.subject} {alert.text}"
+    return alert.severity == "error" and incident.feature in said and any(kind in said for kind in incident.kinds)
+
+
+@dataclass(frozen=True)
+class Worth:
+    """How much better the AUC of what was served is than that of the first version on the same flights, with its interval."""
+
+    difference: float
+    low: float
+    high: float
+    row_count: int
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"{self.difference:+.4f} AUC ({self.low:+.4f} to {self.high:+.4f}) on {self.row_count:,} flights"
+
+
+def worth(database: Path) -> Worth | None:
+    """What training again was worth over the year; None where nothing was trained again."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        rows = connection.execute(
+            "select difference, low, high, row_count from monitoring.first_version where metric = 'auc' and months = 'all'"
+        ).fetchall()
+    return Worth(*rows[0]) if rows else None
