@@ -2,6 +2,7 @@
 
 import datetime as dt
 import decimal
+import itertools
 import math
 from collections import Counter
 from typing import Any
@@ -34,16 +35,18 @@ def as_number(value: Any) -> float:
     return float(value)
 
 
-def assert_statistics(found: dict[str, Any], values: list[Any]) -> None:
-    """What statistics() says of a column is what plain Python and numpy say of its values (None is missing)."""
+def assert_statistics(found: dict[str, Any], values: list[Any], of_group: list[Any] | None = None) -> None:
+    """What statistics() says of a column is what plain Python and numpy say of its values (None is missing).
+
+    of_group: the values of all slices of the group, where `values` are those of one.
+    """
     present = [value for value in values if value is not None]
     floats = [value for value in present if isinstance(value, float)]
     assert found["row_count"] == len(values)
     assert found["missing_count"] == len(values) - len(present)
     assert found["nan_count"] == sum(map(math.isnan, floats))
     assert found["infinite_count"] == sum(map(math.isinf, floats))
-    numbers = [one for one in present if isinstance(one, bool | int | decimal.Decimal | float | dt.date)]
-    numbers = [one for one in numbers if not isinstance(one, float) or math.isfinite(one)]
+    numbers = _numbers(present)
     assert found["zero_count"] == sum(one == 0 for one in numbers)
     if found["top_values"]:
         _assert_top_values(found, present)
@@ -52,6 +55,8 @@ def assert_statistics(found: dict[str, Any], values: list[Any]) -> None:
         assert abs(found["distinct_count"] - distinct) <= max(1, 0.15 * distinct)
     if numbers:
         _assert_numbers(found, numbers)
+        if not isinstance(numbers[0], bool):
+            _assert_histogram(found["histogram"], _sorted(numbers), _sorted(_numbers(of_group or present)))
     else:
         assert found["mean"] is found["stddev"] is None
         assert found["quantiles"] == {} and found["histogram"] == [] and found["quantile_histogram"] == []
@@ -69,7 +74,7 @@ def _assert_top_values(found: dict[str, Any], present: list[Any]) -> None:
 
 
 def _assert_numbers(found: dict[str, Any], numbers: list[Any]) -> None:
-    values = np.sort(np.array([as_number(value) for value in numbers], dtype=float))
+    values = _sorted(numbers)
     size = max(abs(values[0]), abs(values[-1]))
     scaled = values / size if size else values
     tolerance = 1e-11 + len(values) * 1e-15
@@ -83,28 +88,36 @@ def _assert_numbers(found: dict[str, Any], numbers: list[Any]) -> None:
         # Rounding may take fraction * n to either side of a whole number.
         ranks = {math.ceil(fraction * len(values) + nudge) for nudge in (-1e-9, 1e-9)}
         assert quantile in {values[min(max(rank, 1), len(values)) - 1] for rank in ranks}, fraction
-    _assert_histogram(found["histogram"], values)
     bins = found["quantile_histogram"]
     assert [one["row_count"] for one in bins] == np.diff(
         [math.ceil(k * len(values) / 10 - 1e-9) for k in range(11)]
     ).tolist()
     assert bins[0]["low"] == values[0] and bins[-1]["high"] == values[-1]
-    assert all(one["high"] == after["low"] for one, after in zip(bins, bins[1:], strict=False))
+    assert all(one["high"] == after["low"] for one, after in itertools.pairwise(bins))
     assert [one["high"] for one in bins[:-1]] == [found["quantiles"][k / 10] for k in range(1, 10)]
 
 
-def _assert_histogram(bins: list[dict[str, Any]], values: "np.ndarray[Any, Any]") -> None:
-    """Edges as numpy's, and counts by comparison with the very edges that are given."""
-    if values[0] == values[-1]:
-        assert bins == [{"low": values[0], "high": values[0], "row_count": len(values)}]
+def _numbers(values: list[Any]) -> list[Any]:
+    numbers = [one for one in values if isinstance(one, bool | int | decimal.Decimal | float | dt.date)]
+    return [one for one in numbers if not isinstance(one, float) or math.isfinite(one)]
+
+
+def _sorted(numbers: list[Any]) -> "np.ndarray[Any, Any]":
+    return np.sort(np.array([as_number(value) for value in numbers], dtype=float))
+
+
+def _assert_histogram(
+    bins: list[dict[str, Any]], values: "np.ndarray[Any, Any]", of_group: "np.ndarray[Any, Any]"
+) -> None:
+    """Edges as numpy's over the group, and counts by comparison with the very edges that are given."""
+    low, high = of_group[0], of_group[-1]
+    if low == high:
+        assert bins == [{"low": low, "high": low, "row_count": len(values)}]
         return
     edges = [one["low"] for one in bins] + [bins[-1]["high"]]
-    size = max(abs(values[0]), abs(values[-1]))
-    expected = np.linspace(values[0] / size, values[-1] / size, 11)
-    assert np.allclose(np.array(edges) / size, expected, rtol=0, atol=1e-15 * 4)
-    assert edges[0] == values[0] and edges[-1] == values[-1]
-    counts = [
-        int(((values >= low) & ((values < high) if place < 9 else (values <= high))).sum())
-        for place, (low, high) in enumerate(zip(edges, edges[1:], strict=False))
-    ]
+    size = max(abs(low), abs(high))
+    assert np.allclose(np.array(edges) / size, np.linspace(low / size, high / size, 11), rtol=0, atol=4e-15)
+    assert edges[0] == low and edges[-1] == high
+    counts = [int(((values >= one) & (values < after)).sum()) for one, after in itertools.pairwise(edges)]
+    counts[-1] += int((values == high).sum())
     assert [one["row_count"] for one in bins] == counts

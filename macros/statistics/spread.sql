@@ -2,8 +2,8 @@
     The second part of statistics(), CTEs `ranges` (a row for each group) and `spread`: what needs to know the least and the
     greatest value of a group.
 
-    A value is divided by the power of two that brings it to at most 1 (4 at the end of the range), which is exact and keeps sums and squares
-    in the range of doubles. Of each column, with its prefix: mean and stddev, so divided, of compensated sums; bins, a map from
+    A value is multiplied by the power of two that brings it to at most 1 (4 at the end of the range), which is exact and keeps sums and squares
+    in the range of doubles. Of each column, with its prefix: mean and stddev, so scaled, of compensated sums; bins, a map from
     the number of a bin to its count. `few` says that an integer column has at most about 100 values.
 
     columns: as profiled_columns() gives them, with finite values.
@@ -16,7 +16,7 @@ ranges as materialized (
         {%- endfor %}
         {%- for column in columns %}
         {%- set low, high, unit = column.prefix ~ 'low', column.prefix ~ 'high', column.prefix ~ 'unit' %}
-        pow(2, greatest(-1022, least(1022, -ceil(log2(coalesce(nullif(greatest(abs({{ low }}), abs({{ high }})), 0), 1)))))) as {{ unit }},
+        {{ eiderdown.unit_of('greatest(abs(' ~ low ~ '), abs(' ~ high ~ '))') }} as {{ unit }},
         {{ low }} as {{ column.prefix }}first,
         {{ high }} as {{ column.prefix }}last,
         {{ low }} * {{ unit }} as {{ column.prefix }}from,
@@ -51,6 +51,12 @@ spread as materialized (
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 )
+{%- endmacro %}
+
+
+{# The power of two by which numbers of at most that size are multiplied, so that they are at most 1, without rounding. #}
+{% macro unit_of(size) -%}
+    pow(2, greatest(-1022, least(1022, -ceil(log2(coalesce(nullif({{ size }}, 0), 1))))))
 {%- endmacro %}
 
 
