@@ -26,7 +26,8 @@
 {{ eiderdown.no_rows('drift') }}
 {%- for node in eiderdown.monitored_nodes() %}
     {%- set declared = eiderdown.monitored(node) -%}
-    {%- if declared.compare and declared.columns and load_relation(declared.relation) is not none -%}
+    {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) -%}
+    {%- if declared.compare and declared.columns and load_relation(relation) is not none -%}
         {%- set windows = eiderdown.windows_to_compare(declared, clock) -%}
         {%- for comparison in ['reference', 'previous', 'training'] if declared.compare.get(comparison) -%}
             {%- set chosen = eiderdown.windows_of_comparison(declared, comparison, windows) -%}
