@@ -242,8 +242,8 @@ union all by name
             {%- do parts.append("'" ~ column ~ "': cast(" ~ eiderdown.quoted(column) ~ ' as varchar)') -%}
         {%- endif -%}
     {%- endfor %}
-    select window_at, 'all' as slice, '(all)' as feature, 'classifier_auc' as method, told.* replace (cast(told.evidence as json) as evidence)
-    from (
+    -- Materialized, since an expression that is used twice is computed twice.
+    with told as materialized (
         select
             window_at,
             drift_classifier(list(sampled) filter (is_reference), list(sampled) filter (not is_reference)) as told
@@ -264,8 +264,11 @@ union all by name
         )
         where place % ceil(row_count / 4000) = 0
         group by window_at
+        having bool_or(is_reference) and not bool_and(is_reference)
     )
-    where told is not null
+
+    select window_at, 'all' as slice, '(all)' as feature, 'classifier_auc' as method, told.* replace (cast(told.evidence as json) as evidence)
+    from told
 {% endmacro %}
 
 
