@@ -15,7 +15,7 @@
 
 {% macro default__judged_drift(measured, rules, by) -%}
 select
-    * exclude (tolerance, decides, chance),
+    * exclude (tolerance, decides, chance, place, hypotheses),
     coalesce(decides and coalesce(adjusted_p_value, 0) <= 0.05 and value > threshold, false) as is_beyond
 from (
     select

@@ -26,7 +26,8 @@
 {{ eiderdown.no_rows('drift') }}
 {%- for node in eiderdown.monitored_nodes() %}
     {%- set declared = eiderdown.monitored(node) -%}
-    {%- if declared.compare and declared.columns and load_relation(declared.relation) is not none -%}
+    {%- set relation = api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias) -%}
+    {%- if declared.compare and declared.columns and load_relation(relation) is not none -%}
         {%- set windows = eiderdown.windows_to_compare(declared, clock) -%}
         {%- for comparison in ['reference', 'previous', 'training'] if declared.compare.get(comparison) -%}
             {%- set chosen = eiderdown.windows_of_comparison(declared, comparison, windows) -%}
@@ -241,8 +242,8 @@ union all by name
             {%- do parts.append("'" ~ column ~ "': cast(" ~ eiderdown.quoted(column) ~ ' as varchar)') -%}
         {%- endif -%}
     {%- endfor %}
-    select window_at, 'all' as slice, '(all)' as feature, 'classifier_auc' as method, told.* replace (cast(told.evidence as json) as evidence)
-    from (
+    -- Materialized, since an expression that is used twice is computed twice.
+    with told as materialized (
         select
             window_at,
             drift_classifier(list(sampled) filter (is_reference), list(sampled) filter (not is_reference)) as told
@@ -263,8 +264,11 @@ union all by name
         )
         where place % ceil(row_count / 4000) = 0
         group by window_at
+        having bool_or(is_reference) and not bool_and(is_reference)
     )
-    where told is not null
+
+    select window_at, 'all' as slice, '(all)' as feature, 'classifier_auc' as method, told.* replace (cast(told.evidence as json) as evidence)
+    from told
 {% endmacro %}
 
 
