@@ -1,0 +1,116 @@
+"""What a server logged, recomputed: nothing differs where the server was right, whatever came late, and each planted skew is found."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from serving.app import create_app
+from tests.conftest import Project, messages
+
+TABLES = "pushed_rows prediction_log compared_predictions serving_consistency"
+COUNTS = "mismatch_count, missing_count, extra_count"
+Row = dict[str, Any]
+
+
+def _instances(project: Project) -> list[Row]:
+    """Flights of the release's day and of after it; one of a plane that nobody knows, and one without."""
+    rows = project.query(
+        "select tailnum, carrier, flight, origin, dest, distance, strftime(sched_dep_at, '%Y-%m-%dT%H:%M:%SZ') "
+        "from staging.flights where sched_dep_at > '2013-12-30' order by flight_id limit 60"
+    )
+    names = ["tailnum", "carrier", "flight", "origin", "dest", "distance", "sched_dep_at"]
+    instances = [dict(zip(names, row, strict=True)) for row in rows]
+    later = [{**one, "predicted_at": f"2014-01-0{1 + place % 3}T05:00:00Z"} for place, one in enumerate(instances)]
+    return [*instances, *later, {**instances[0], "tailnum": "N0WHERE"}, {**instances[0], "tailnum": None}]
+
+
+def _push(client: TestClient, tailnum: str, landings: int) -> None:
+    row = {
+        "tailnum": tailnum,
+        "event_at": "2013-12-31T11:58:00Z",
+        "airport": "JFK",
+        "is_airborne": False,
+        "expected_at": "2013-12-31T11:58:00Z",
+        "last_departure_delay": 55,
+        "last_arrival_delay": 61,
+        "landings_last_day": landings,
+        "mean_arrival_delay": -0.0,
+        "mean_departure_delay": 0.1 + 0.2,
+    }
+    assert client.post("/push/plane_activity", json={"rows": [row]}).status_code == 200
+
+
+def _alter(home: Path, change: Callable[[Row], None]) -> None:
+    """Change the first logged request, as a server with a defect would have logged it."""
+    path = max((home / "events" / "predictions").glob("2*.jsonl"))
+    lines = path.read_text().splitlines()
+    event = json.loads(lines[0])
+    change(event)
+    path.write_text("\n".join([json.dumps(event), *lines[1:]]) + "\n")
+
+
+@pytest.fixture
+def served(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Requests before and after a push, of the same planes; then the warehouse moves on, and takes the pushed row in."""
+    monkeypatch.setenv("EIDERDOWN_HOME", str(project.home))
+    instances = _instances(project)
+    with TestClient(create_app()) as client:
+        for pushed in (None, instances[0]["tailnum"], instances[1]["tailnum"]):
+            if pushed:
+                _push(client, pushed, landings=3)
+            client.post("/predict/flight_delay", json={"instances": instances}).raise_for_status()
+    project.set_clock("2014-01-02T00:00:00Z")
+    project.dbt("run", "-s", "clock", "flights", "weather", "origin_weather", "plane_activity")
+    return project
+
+
+def test_nothing_differs_whatever_came_late_and_what_is_planted_is_found(served: Project) -> None:
+    served.dbt("build", "-s", *TABLES.split())
+    compared = served.query(
+        f"select sum(compared_count), count(distinct feature), count(distinct window_at), sum({COUNTS.replace(', ', ' + ')}) "
+        "from monitoring.serving_consistency"
+    )
+    features = compared[0][1]
+    assert compared == [(3 * 122 * features, features, 2, 0)]
+    assert features > 20
+    # The table of the view holds what was pushed, also for the requests before that.
+    assert served.query(
+        "select count(*) from features.plane_activity_v2 where event_at = '2013-12-31 11:58:00+00'"
+    ) == [(2,)]
+
+    def plant(event: Row) -> None:
+        event["request_id"] = "planted"
+        mean, landings, temperature = (
+            event["names"].index(name) for name in ("mean_departure_delay", "landings_last_day", "temperature")
+        )
+        first, second, third = (
+            next(row for row in event["features"] if row[mean] is not None and row[landings] is not None),
+            event["features"][-1],
+            event["features"][-2],
+        )
+        first[mean] = first[mean] * (1 + 2**-52) or -0.0
+        first[landings] = None
+        second[temperature], third[temperature] = 32.5, 33.5
+
+    _alter(served.home, plant)
+    result = served.dbt("build", "-s", *TABLES.split(), succeeds=False)
+    assert "Got 3 results" in messages(result)
+    found = served.query(
+        f"select feature, {COUNTS}, example ->> 'kind', example ->> 'event_id' like 'planted-%', "
+        "example ->> 'served' is distinct from example ->> 'recomputed' "
+        f"from monitoring.serving_consistency where {COUNTS.replace(', ', ' + ')} > 0 order by feature"
+    )
+    assert found == [
+        ("landings_last_day", 0, 1, 0, "missing", True, True),
+        ("mean_departure_delay", 1, 0, 0, "mismatch", True, True),
+        ("temperature", 0, 0, 2, "extra", True, True),
+    ]
+    # Each event is compared once: what the warehouse holds later changes nothing that was found.
+    before = served.query("from monitoring.compared_predictions order by event_id")
+    served.write("update features.origin_weather_v1 set temperature = temperature + 1")
+    served.dbt("run", "-s", *TABLES.split())
+    assert served.query("from monitoring.compared_predictions order by event_id") == before
