@@ -17,7 +17,7 @@ def _literal(text: str) -> str:
 
 
 _STATISTICS: Any = package("statistics/*", "monitoring/monitored", literal=_literal)
-_DRIFT: Any = package("features/feature_statistics", "drift/*", literal=_literal)
+_DRIFT: Any = package("features/view_statistics", "drift/*", literal=_literal)
 _BY_DAY = {"relation": "partitioned", "at": "at", "every": "day", "slices": [], "columns": table.TYPES}
 """What monitored() would say of a table of one column `at` beside those of table.py."""
 
