@@ -14,6 +14,7 @@ from eiderdown.commands.diff import diff
 from eiderdown.commands.lineage import lineage
 from eiderdown.commands.predict import predict
 from eiderdown.commands.reproduce import reproduce
+from eiderdown.commands.schema import schema
 from eiderdown.commands.serve import serve
 from eiderdown.commands.tune import tune
 from eiderdown.demonstration import flights
@@ -41,6 +42,7 @@ app.add_typer(contract, name="contract")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(features.app, name="features")
 app.add_typer(models.app, name="models")
+app.add_typer(schema, name="schema")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(housekeeping.app)
 app.add_typer(promotion.app)

@@ -66,6 +66,11 @@ def eiderdown_model_problems(request: str) -> str:
     return kept("ml.training.declarations", "problems", request)
 
 
+def eiderdown_schemas(request: str) -> str:
+    """What ml.schemas.declaration answers."""
+    return kept("ml.schemas.declaration", "schemas", request)
+
+
 def eiderdown_aside(final: str) -> str:
     """A path to write to before `eiderdown_adopt` puts the file at `final`."""
     return str(files.aside(Path(final)))
@@ -149,6 +154,7 @@ class Plugin(BasePlugin):
             (eiderdown_types, 1),
             (eiderdown_request_features, 1),
             (eiderdown_model_problems, 1),
+            (eiderdown_schemas, 1),
             (eiderdown_aside, 1),
             (eiderdown_adopt, 2),
             (eiderdown_sha256, 1),
