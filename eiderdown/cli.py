@@ -15,6 +15,7 @@ from eiderdown.commands.lineage import lineage
 from eiderdown.commands.predict import predict
 from eiderdown.commands.report import report
 from eiderdown.commands.reproduce import reproduce
+from eiderdown.commands.schema import schema
 from eiderdown.commands.serve import serve
 from eiderdown.commands.tune import tune
 from eiderdown.commands.year import year
@@ -44,6 +45,7 @@ app.add_typer(contract, name="contract")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(features.app, name="features")
 app.add_typer(models.app, name="models")
+app.add_typer(schema, name="schema")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(housekeeping.app)
 app.add_typer(promotion.app)

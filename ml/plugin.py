@@ -77,6 +77,11 @@ def eiderdown_retraining_rules(request: str) -> str:
     return kept("ml.training.retrain", "rules", request)
 
 
+def eiderdown_schemas(request: str) -> str:
+    """What ml.schemas.declaration answers."""
+    return kept("ml.schemas.declaration", "schemas", request)
+
+
 def eiderdown_aside(final: str) -> str:
     """A path to write to before `eiderdown_adopt` puts the file at `final`."""
     return str(files.aside(Path(final)))
@@ -179,6 +184,7 @@ class Plugin(BasePlugin):
             (eiderdown_model_problems, 1),
             (eiderdown_alert_rules, 1),
             (eiderdown_retraining_rules, 1),
+            (eiderdown_schemas, 1),
             (eiderdown_aside, 1),
             (eiderdown_adopt, 2),
             (eiderdown_sha256, 1),

@@ -34,6 +34,32 @@ def ask(macro: str) -> Any:
         reset_adapters()  # type: ignore[no-untyped-call]
 
 
+def call(macro: str, *arguments: str) -> Any:
+    """What a macro answers to texts, over a graph whose nodes are parsed only. Otherwise as `ask`."""
+    try:
+        given = ", ".join(map(json.dumps, arguments))
+        answered: Any = _dbt(
+            _parse(), "compile", "--inline", "{{ tojson(" + f"{macro}({given})" + ") if execute }}"
+        ).result
+        return json.loads(answered.results[0].node.compiled_code)
+    finally:
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+        reset_adapters()  # type: ignore[no-untyped-call]
+
+
+def yaml_files() -> dict[str, Path]:
+    """The YAML file that declares each model of the project, by the model's name. Raises ProjectError as `declared_models`."""
+    try:
+        nodes = _parse().nodes.values()
+    finally:
+        reset_adapters()  # type: ignore[no-untyped-call]
+    return {
+        node.name: Path(node.patch_path.split("://")[-1])
+        for node in nodes
+        if node.resource_type == "model" and node.patch_path
+    }
+
+
 def declared_models() -> dict[str, Any]:
     """The declarations of the project's models, by name: config.meta.model. Nothing is compiled, no warehouse opened.
 

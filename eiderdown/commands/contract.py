@@ -13,10 +13,12 @@ from rich.console import Console
 from eiderdown.output import AsJson, print_rows
 from ml import files
 from ml.contracts.changes import category, contract_changes
-from ml.contracts.inference import infer
+from ml.contracts.inference import MAX_VALUES, infer
 from ml.contracts.yaml_text import as_model, to_yaml
 from ml.errors import DeclarationError, EiderdownError
 from ml.quoting import literal, quote
+from ml.schemas.declaration import MAX_VALUES as MAX_DOMAIN
+from ml.schemas.inference import watch
 from ml.warehouse import warehouse_file
 
 contract = typer.Typer(no_args_is_help=True, help="Contracts: proposed from data, and compared.")
@@ -40,11 +42,18 @@ def infer_contract(
     as_json: AsJson = False,
 ) -> None:
     """Print the contract that the rows of a table or file keep, as YAML to paste under `models:`."""
+    propose(relation, name, sample, database, as_json)
+
+
+def propose(
+    relation: str, name: str | None, sample: int | None, database: Path | None, as_json: bool, is_watched: bool = False
+) -> None:
+    """Print a proposed contract, or with `is_watched` a schema: what is reported where it breaks in the place of checks."""
     path = Path(relation)
     is_file = path.suffix in READERS and path.is_file()
     if path.suffix in READERS and not is_file:
         raise DeclarationError(f"{relation}: no such file; check the path.")
-    with _connect(None if is_file else database or warehouse_file(files.home())) as connection:
+    with connect(None if is_file else database or warehouse_file(files.home())) as connection:
         source = f"{READERS[path.suffix]}({literal(relation)})" if is_file else _table(connection, relation)
         view = None if is_file else _registered(connection, relation)
         key = [*view["entity"], view["event_at"], view["known_at"]] if view else None
@@ -54,9 +63,12 @@ def infer_contract(
                     f"create temporary table sampled as select * from {source} using sample reservoir({sample} rows) "
                     "repeatable (1)"
                 )
-            proposed = infer(connection, "sampled" if sample else source, key)
+            most = MAX_DOMAIN if is_watched else MAX_VALUES
+            proposed = infer(connection, "sampled" if sample else source, key, most)
         stem = path.name.partition(".")[0] if is_file else relation.rpartition(".")[2]
         model = as_model(connection, proposed, name or (view or {}).get("view", stem), view)
+    if is_watched:
+        watch(model, proposed)
     if as_json:
         typer.echo(json.dumps(model))
         return
@@ -89,7 +101,7 @@ def _show(value: Any) -> str:
     return "" if value is None else ", ".join(value) if isinstance(value, list) else str(value)
 
 
-def _connect(database: Path | None) -> duckdb.DuckDBPyConnection:
+def connect(database: Path | None) -> duckdb.DuckDBPyConnection:
     """A read-only connection to a DuckDB file, or one in memory for data files."""
     if database is not None and not database.is_file():
         raise EiderdownError(f"{database}: no such file; name a DuckDB file with --database.")

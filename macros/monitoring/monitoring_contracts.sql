@@ -47,6 +47,20 @@ feature_statistics:
     content: varchar not null
     computed_at: timestamptz not null
 
+value_checks:
+  primary_key: [relation, window_at, feature, kind]
+  columns:
+    relation: varchar not null
+    window_at: timestamptz not null
+    feature: varchar not null
+    kind: varchar not null
+    rule: varchar not null
+    computed_at: timestamptz not null
+    row_count: bigint not null
+    broken_count: bigint not null
+    examples: "struct(value varchar, row_count bigint)[] not null"
+    value_counts: map(varchar, bigint) not null
+
 anomalies:
   primary_key: [relation, environment, window_at, feature, kind]
   columns:

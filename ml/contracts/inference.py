@@ -36,7 +36,7 @@ _TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
 
 @dataclass
 class Column:
-    """A column with what was found in it. `least` and `greatest`: of finite numbers, or of the lengths of texts."""
+    """A column with what was found in it. `least` and `greatest`: of finite numbers, or of the lengths of texts and lists."""
 
     name: str
     type: str
@@ -66,10 +66,13 @@ class Contract:
     columns: list[Column]
 
 
-def infer(connection: duckdb.DuckDBPyConnection, relation: str, key: list[str] | None = None) -> Contract:
+def infer(
+    connection: duckdb.DuckDBPyConnection, relation: str, key: list[str] | None = None, max_values: int = MAX_VALUES
+) -> Contract:
     """A contract that the rows of a relation keep.
 
-    relation: SQL that may stand after `from`. key: columns that are tried first as the primary key. A few aggregations over
+    relation: SQL that may stand after `from`. key: columns that are tried first as the primary key. max_values: the most
+    values of a closed set. A few aggregations over
     the whole relation, however many columns there are; every check that is proposed was tried on all rows.
     """
     names = Names(connection)
@@ -78,7 +81,7 @@ def infer(connection: duckdb.DuckDBPyConnection, relation: str, key: list[str] |
     row_count = _profile(connection, relation, columns)
     if row_count < MIN_ROWS:
         return Contract(row_count, [], columns)
-    _list_values(connection, relation, row_count, columns)
+    _list_values(connection, relation, row_count, columns, max_values)
     for column in columns:
         column.checks = _checks(column, names.write(column.name))
     for column, check in _orders(connection, relation, columns, names):
@@ -99,6 +102,8 @@ def _profile(connection: duckdb.DuckDBPyConnection, relation: str, columns: list
             measure = name
         elif column.type == "VARCHAR":
             measure = f"length({name})"
+        elif column.type.endswith("]"):
+            measure = f"len({name})"
         special = f"coalesce(bool_or(not isfinite({name})), false)" if column.type in _FLOATS else "false"
         found += [
             f"count(*) - count({name})",
@@ -114,9 +119,11 @@ def _profile(connection: duckdb.DuckDBPyConnection, relation: str, columns: list
     return int(row[0])
 
 
-def _list_values(connection: duckdb.DuckDBPyConnection, relation: str, row_count: int, columns: list[Column]) -> None:
+def _list_values(
+    connection: duckdb.DuckDBPyConnection, relation: str, row_count: int, columns: list[Column], max_values: int
+) -> None:
     """Fill in the values of texts that have few."""
-    few = [column for column in columns if column.type == "VARCHAR" and 0 < column.distinct <= 2 * MAX_VALUES]
+    few = [column for column in columns if column.type == "VARCHAR" and 0 < column.distinct <= 2 * max_values]
     if not few:
         return
     lists = ", ".join(f"list(distinct {quote(column.name)})" for column in few)
@@ -124,7 +131,7 @@ def _list_values(connection: duckdb.DuckDBPyConnection, relation: str, row_count
     for column, values in zip(few, row, strict=True):
         known = sorted(value for value in values if value is not None)
         # dbt reads braces in YAML as Jinja.
-        if len(known) <= min(MAX_VALUES, row_count // MIN_ROWS) and not any("{" in value for value in known):
+        if len(known) <= min(max_values, row_count // MIN_ROWS) and not any("{" in value for value in known):
             column.values = known
 
 
@@ -132,7 +139,7 @@ def _checks(column: Column, name: str) -> list[str]:
     """The checks that one column's profile gives. name: the column as it is written in SQL."""
     if column.values:
         return [f"{name} in ({', '.join(literal(value) for value in column.values)})"]
-    if column.least is None:
+    if column.least is None or column.type.endswith("]"):
         return []
     if column.type == "VARCHAR":
         return [f"length({name}) = {column.least}"] if column.least == column.greatest else []
@@ -141,18 +148,24 @@ def _checks(column: Column, name: str) -> list[str]:
 
 
 def _range(column: Column, name: str) -> str:
-    """A range rounded outward, to two digits of the span or so; from 0 where what is found begins near it."""
+    """The check of `bounds`."""
+    low, high = bounds(column)
+    return f"{name} >= {_number(low)}" if high is None else f"{name} between {_number(low)} and {_number(high)}"
+
+
+def bounds(column: Column) -> tuple[Decimal, Decimal | None]:
+    """A range rounded outward, to two digits of the span or so; from 0 where what is found begins near it. None: no end."""
     least, greatest = Decimal(str(column.least)), Decimal(str(column.greatest))
     if column.type not in _INTEGERS and least >= 0 and greatest <= 1:
-        return f"{name} between 0 and 1"
+        return Decimal(0), Decimal(1)
     span = greatest - least or abs(greatest) or Decimal(1)
     step = Decimal(1).scaleb(math.floor((span / 5).log10()))
     low = (least / step).to_integral_value(ROUND_FLOOR) * step
     high = (greatest / step).to_integral_value(ROUND_CEILING) * step
     if least >= 0 and low * 5 <= high:
         # Counts grow: only measures get an upper bound.
-        return f"{name} >= 0" if column.type in _INTEGERS else f"{name} between 0 and {_number(high)}"
-    return f"{name} between {_number(low)} and {_number(high)}"
+        return Decimal(0), None if column.type in _INTEGERS else high
+    return low, high
 
 
 def _number(number: Decimal) -> str:

@@ -1,0 +1,76 @@
+{#
+    Where every quantile of a column is the same number of times what it was: a unit has changed, miles to kilometres, say.
+
+    pairs: SQL relation of relation, window_at, feature, now and before, structs of monitoring.feature_statistics. Returns a select of relation,
+    window_at, feature, factor and conversion (null where the factor is none that is known), one row for each suspicion.
+    A season can scale a column too (the temperatures of April are 1.3 times those of March), so an unknown factor alone says little.
+
+    At least six in seven of the quantiles that are not zero, and four that differ, agree within 5 % with the median factor, which lies
+    outside of 0.8 to 1.25; both windows have 50 values. A mixture that shifts moves its quantiles by different factors. Of
+    temperatures, which have no common factor, the two scales themselves are tried.
+#}
+{% macro unit_changes(pairs) -%}
+    {{ return(adapter.dispatch('unit_changes', 'eiderdown')(pairs)) }}
+{%- endmacro %}
+
+{% macro default__unit_changes(pairs) -%}
+{%- set fahrenheit_to_celsius = 'abs((one.old - 32) / 1.8 - one.new) <= 0.05 * width / 1.8' -%}
+{%- set celsius_to_fahrenheit = 'abs(one.old * 1.8 + 32 - one.new) <= 0.05 * width * 1.8' -%}
+select
+    relation,
+    window_at,
+    feature,
+    case when is_celsius then 1 / 1.8 when is_fahrenheit then 1.8 else factor end as factor,
+    case
+        when is_celsius then 'Fahrenheit to Celsius'
+        when is_fahrenheit then 'Celsius to Fahrenheit'
+        else list_min(list_transform(
+            list_filter({{ eiderdown.unit_conversions() }}, lambda known: abs(factor / known.factor - 1) <= 0.03),
+            lambda known: {'distance': abs(factor / known.factor - 1), 'name': known.name}
+        )).name
+    end as conversion
+from (
+    select
+        *,
+        list_aggregate(list_transform(factors, lambda one: one.new / one.old), 'median') as factor,
+        len(list_distinct(list_transform(quantiles, lambda one: one.old))) >= 4 as is_wide,
+        is_wide and list_bool_and(list_transform(quantiles, lambda one: {{ fahrenheit_to_celsius }})) as is_celsius,
+        is_wide and list_bool_and(list_transform(quantiles, lambda one: {{ celsius_to_fahrenheit }})) as is_fahrenheit,
+        len(list_distinct(list_transform(factors, lambda one: one.old))) >= 4
+            and len(list_filter(factors, lambda one: abs(one.new / one.old / factor - 1) <= 0.05)) >= 6 / 7 * len(factors)
+            and factor not between 0.8 and 1.25 as is_scaled
+    from (
+        select
+            relation,
+            window_at,
+            feature,
+            list_transform(map_keys(now.quantiles), lambda key: {'old': before.quantiles[key], 'new': now.quantiles[key]}) as quantiles,
+            list_max(map_values(before.quantiles)) - list_min(map_values(before.quantiles)) as width,
+            list_filter(quantiles, lambda one: one.old * one.new > 0) as factors
+        from {{ pairs }}
+        where now.row_count - now.missing_count - now.nan_count - now.infinite_count >= 50
+            and before.row_count - before.missing_count - before.nan_count - before.infinite_count >= 50
+            and cardinality(now.quantiles) > 0
+            and cardinality(before.quantiles) > 0
+    )
+)
+where is_celsius or is_fahrenheit or is_scaled
+{%- endmacro %}
+
+
+{# Units that are taken for each other, as a SQL list of {name, factor}. #}
+{% macro unit_conversions() -%}
+    {%- set known = {
+        'miles to kilometres': 1.609344, 'nautical miles to kilometres': 1.852, 'feet to metres': 0.3048, 'yards to metres': 0.9144,
+        'inches to centimetres': 2.54, 'inches to millimetres': 25.4, 'pounds to kilograms': 0.45359237, 'ounces to grams': 28.349523,
+        'US gallons to litres': 3.785412, 'metres a second to kilometres an hour': 3.6, 'metres a second to miles an hour': 2.236936,
+        'minutes to seconds, or hours to minutes': 60, 'hours to seconds': 3600, 'days to hours': 24,
+        'shares to per cent, or a currency to its hundredths': 100, 'a unit to its thousandths': 1000, 'a unit to its millionths': 1000000,
+    } -%}
+    [
+        {%- for name, factor in known.items() %}
+        {'name': {{ eiderdown.literal(name) }}, 'factor': cast({{ factor }} as double)},
+        {'name': {{ eiderdown.literal(name ~ ', the other way round') }}, 'factor': 1 / cast({{ factor }} as double)}{{ ',' if not loop.last }}
+        {%- endfor %}
+    ]
+{%- endmacro %}

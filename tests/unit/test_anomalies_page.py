@@ -1,0 +1,60 @@
+"""docs/anomalies.md says what is found: `python -m tests.unit.test_anomalies_page` writes it."""
+
+import re
+from pathlib import Path
+
+from ml import files
+from tests.conftest import REPOSITORY
+from tests.schemas import MACROS
+from tests.tfdv_kinds import KINDS, OWN, page
+from tests.unit.test_anomalies import FAULTS
+
+PAGE = REPOSITORY / "docs" / "anomalies.md"
+
+
+def _tests() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for fault in FAULTS:
+        names = found.setdefault(fault.kind, [])
+        if fault.feature not in names:
+            names.append(fault.feature)
+    return {kind: [f"`{kind}-{feature}`" for feature in features] for kind, features in found.items()}
+
+
+def _kinds_of_the_macros() -> set[str]:
+    rules = [*MACROS.column_anomaly_rules(), *MACROS.window_anomaly_rules()]
+    rows = MACROS.row_rules(
+        "a",
+        [
+            {
+                "relation": "a",
+                "feature": "b",
+                "is_validated": True,
+                "type": None,
+                "values": ["c"],
+                "pattern": "d",
+                "min": "0",
+                "max": "1",
+                "max_share": 0,
+            }
+        ],
+        {"b": "VARCHAR"},
+        [{"feature": "b", "expression": "b > 0"}],
+        ["b"],
+    )
+    written = set(re.findall(r"'(value_disappeared|drift|skew)'", Path(REPOSITORY / "macros/schemas/found_anomalies.sql").read_text()
+                             + Path(REPOSITORY / "macros/schemas/anomalies_of_rows.sql").read_text()))  # fmt: skip
+    return {rule["kind"] for rule in [*rules, *rows]} | written
+
+
+def test_every_kind_is_listed_and_tested() -> None:
+    assert _kinds_of_the_macros() == KINDS.keys() | OWN.keys()
+    assert set(_tests()) == KINDS.keys() | OWN.keys()
+
+
+def test_the_page_is_as_it_would_be_made() -> None:
+    assert PAGE.read_text() == page(_tests())
+
+
+if __name__ == "__main__":
+    files.write_whole(PAGE, page(_tests()).encode())
