@@ -1,5 +1,7 @@
-"""Macros of the package rendered without dbt, as Python functions that return SQL."""
+"""Macros of this package, rendered without dbt."""
 
+import json
+import re
 import types
 from collections.abc import Callable
 from typing import Any
@@ -7,17 +9,29 @@ from typing import Any
 import jinja2
 
 from tests.conftest import REPOSITORY
-from tests.point_in_time import CompilerError
+
+
+class CompilerError(Exception):
+    """What exceptions.raise_compiler_error raises."""
 
 
 class _Return(Exception):
     """What dbt's return() does: it leaves a macro with a value."""
 
 
-def package(*files: str) -> Any:
-    """The macros of files under macros/, such as 'monitoring/alert_life.sql'. What asks dbt or a warehouse cannot be called."""
+class _Exceptions:
+    @staticmethod
+    def raise_compiler_error(message: str) -> None:
+        raise CompilerError(message)
+
+
+def package(*files: str, **others: Any) -> Any:
+    """Macros as Python functions, of dispatching ones the default.
+
+    files: patterns below macros/, such as `metrics/*`. others: what else they are to find under `eiderdown`.
+    """
     environment = jinja2.Environment(extensions=["jinja2.ext.do"])
-    macros = types.SimpleNamespace()
+    macros = types.SimpleNamespace(**others)
 
     def leave(value: Any) -> None:
         raise _Return(value)
@@ -31,21 +45,22 @@ def package(*files: str) -> Any:
 
         return called
 
-    class Exceptions:
-        @staticmethod
-        def raise_compiler_error(message: str) -> None:
-            raise CompilerError(message)
+    def dispatch(name: str, _package: str) -> Callable[..., Any]:
+        found: Callable[..., Any] = getattr(macros, f"default__{name}")
+        return found
 
-    class Adapter:
-        @staticmethod
-        def dispatch(name: str, _package: str) -> Callable[..., Any]:
-            found: Callable[..., Any] = getattr(macros, f"default__{name}")
-            return found
-
-    names = {"eiderdown": macros, "exceptions": Exceptions, "adapter": Adapter, "return": leave}
-    for file in files:
-        text = (REPOSITORY / "macros" / file).read_text()
-        for name, macro in vars(environment.from_string(text, globals=names).module).items():
-            if callable(macro):
-                setattr(macros, name, returning(macro))
+    names = {
+        "eiderdown": macros,
+        "exceptions": _Exceptions,
+        "adapter": types.SimpleNamespace(dispatch=dispatch),
+        "return": leave,
+        "modules": types.SimpleNamespace(re=re),
+        "tojson": json.dumps,
+        "fromjson": json.loads,
+    }
+    for pattern in files:
+        for path in sorted((REPOSITORY / "macros").glob(f"{pattern}.sql")):
+            for name, macro in vars(environment.from_string(path.read_text(), globals=names).module).items():
+                if callable(macro):
+                    setattr(macros, name, returning(macro))
     return macros

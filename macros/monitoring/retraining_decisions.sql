@@ -80,7 +80,7 @@ measured as (
 degraded as (
     select
         model,
-        list(distinct format('{} {} is {:.4g}, threshold {:.4g}', basis, metric, value, threshold)) as degraded
+        list(distinct concat(basis, ' ', metric, format(' is {:.4g}', value), format(', threshold {:.4g}', threshold))) as degraded
     from measured
     where is_last and is_degraded
     group by model

@@ -25,9 +25,14 @@ SUBJECTS = {
 
 TEXTS = {
     "anomalies": "text",
-    "drift": "format('{} ({}): {} {:.4g}, above {:.4g}', feature, slice, method, value, threshold)",
+    # concat() leaves out what is null, such as the threshold of a method that goes by its p-value.
+    "drift": (
+        "concat(feature, ' (', slice, '): ', method, format(' {:.4g}', value), format(', above {:.4g}', threshold), "
+        "format(', p {:.2g}', adjusted_p_value))"
+    ),
     "model_performance": (
-        "format('version {} has {} {:.4g} ({}, {}), threshold {:.4g}', version, metric, value, basis, slice, threshold)"
+        "concat('version ', version, ': ', metric, format(' {:.4g}', value), ' (', basis, ', ', slice, ')', "
+        "format(', threshold {:.4g}', threshold))"
     ),
     "serving_consistency": (
         "format('version {}: of {} values {} differ, {} are missing, {} are extra', "
@@ -41,7 +46,11 @@ DEFAULT_RULES = (
     {"name": "data_anomaly", "table": "anomalies", "where": "severity = 'error'"},
     {"name": "drift", "table": "drift", "where": "is_drifted", "severity": "warning"},
     {"name": "degraded_model", "table": "model_performance", "where": "is_degraded"},
-    {"name": "serving_skew", "table": "serving_consistency", "where": "mismatch_count + missing_count + extra_count > 0"},
+    {
+        "name": "serving_skew",
+        "table": "serving_consistency",
+        "where": "mismatch_count + missing_count + extra_count > 0",
+    },
     {
         "name": "torn_events",
         "table": "event_files",
@@ -83,7 +92,9 @@ def parse_alerts(
     if given is None:
         given = [rule for rule in DEFAULT_RULES if rule["table"] in known]
     if not isinstance(given, list):
-        raise DeclarationError(f"{where}.rules must be a list of rules, such as {{name: drift, table: drift, where: …}}.")
+        raise DeclarationError(
+            f"{where}.rules must be a list of rules, such as {{name: drift, table: drift, where: …}}."
+        )
     rules = [_parse_rule(f"{where}.rules[{place}]", rule, known) for place, rule in enumerate(given)]
     names = [rule["name"] for rule in rules]
     for name in names:

@@ -165,7 +165,7 @@ def test_from_new_data_to_a_model_that_is_trained_anew(machines: Project, monkey
     assert [version for version, _ in versions(machines)] == [1]
     trained = watch.round()
     assert (trained.retrain, trained.goes_on) == (["will_stop"], False)
-    assert trained.selection == ["will_stop+"]
+    assert trained.selection == ["source:eiderdown.events.retrain+", "will_stop+"]
     [_, (version, reason)] = versions(machines)
     assert version == 2
     assert re.fullmatch(

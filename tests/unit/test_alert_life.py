@@ -38,7 +38,7 @@ class Monitored:
             "create table acknowledgements (alert varchar, logged_at timestamptz, acknowledged_by varchar, note varchar);"
             f"create table alerts ({RECORDED})"
         )
-        self._macros = package("monitoring/alert_life.sql", "monitoring/monitored.sql", "features/fingerprint.sql")
+        self._macros = package("monitoring/alert_life", "monitoring/monitored", "features/fingerprint")
 
     def add_window(self, day: int, holds: dict[str, bool]) -> None:
         rows = [("orders", START + day * DAY, feature, 0.5, is_drifted) for feature, is_drifted in holds.items()]
