@@ -32,9 +32,9 @@ observed as (
         {{ eiderdown.literal(rule.name) }} as rule,
         {{ eiderdown.literal(rule.severity) }} as severity,
         {{ rule.for_windows }} as for_windows,
-        {{ eiderdown.literal(rule.on) }} as source,
-        {{ eiderdown.scope_of_alerts(rule.on) }} as scope,
-        {{ eiderdown.moment_of_alerts(rule.on) }} as window_at,
+        {{ eiderdown.literal(rule.table) }} as source,
+        {{ eiderdown.scope_of_alerts(rule.table) }} as scope,
+        {{ eiderdown.moment_of_alerts(rule.table) }} as window_at,
         cast((
             {{ rule.subject }}
         ) as varchar) as subject,
@@ -42,7 +42,7 @@ observed as (
             {{ rule.text }}
         ) as varchar) as text,
         to_json(found) as evidence
-    from {{ relations[rule.on] }} as found
+    from {{ relations[rule.table] }} as found
     cross join clock
     where cast((
             {{ rule.where }}

@@ -41,7 +41,7 @@
 {% macro show_alerts() %}
     {%- if not execute -%}{{ return('') }}{%- endif -%}
     {%- set declared = eiderdown.alert_rules(graph.nodes[model.unique_id]) -%}
-    {%- set build_rules = declared.rules | selectattr('on', 'equalto', 'builds') | list -%}
+    {%- set build_rules = declared.rules | selectattr('table', 'equalto', 'builds') | list -%}
     {%- do run_query(
         "select eiderdown_keep_text(" ~ eiderdown.literal(eiderdown.home() ~ '/alerts/alerts.json') ~ ", cast(json_object("
         ~ "'as_of', (select cast(as_of as varchar) from " ~ ref('clock') ~ "), "

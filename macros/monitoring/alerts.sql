@@ -10,7 +10,7 @@
 
         rules:
           - name: much_drift
-            on: drift                       # a table of monitoring, or builds
+            table: drift                    # a table of monitoring, or builds
             where: is_drifted and value > 2 * threshold    # SQL over its row, and as_of
             subject: relation || '.' || feature            # SQL; rows of one subject and window are one alert
             text: method || ' ' || value                   # SQL; what people read

@@ -9,7 +9,7 @@ from ml.declared import hint, refuse_other, refuse_unknown
 from ml.errors import DeclarationError
 from ml.quoting import quote
 
-RULE_FIELDS = ("name", "on", "where", "subject", "text", "severity", "for_windows")
+RULE_FIELDS = ("name", "table", "where", "subject", "text", "severity", "for_windows")
 SEVERITIES = ("warning", "error")
 WEBHOOK = "EIDERDOWN_ALERT_WEBHOOK"
 
@@ -25,9 +25,14 @@ SUBJECTS = {
 
 TEXTS = {
     "anomalies": "text",
-    "drift": "format('{} ({}): {} {:.4g}, above {:.4g}', feature, slice, method, value, threshold)",
+    # concat() leaves out what is null, such as the threshold of a method that goes by its p-value.
+    "drift": (
+        "concat(feature, ' (', slice, '): ', method, format(' {:.4g}', value), format(', above {:.4g}', threshold), "
+        "format(', p {:.2g}', adjusted_p_value))"
+    ),
     "model_performance": (
-        "format('version {} has {} {:.4g} ({}, {}), threshold {:.4g}', version, metric, value, basis, slice, threshold)"
+        "concat('version ', version, ': ', metric, format(' {:.4g}', value), ' (', basis, ', ', slice, ')', "
+        "format(', threshold {:.4g}', threshold))"
     ),
     "serving_consistency": (
         "format('version {}: of {} values {} differ, {} are missing, {} are extra', "
@@ -38,17 +43,21 @@ TEXTS = {
 }
 
 DEFAULT_RULES = (
-    {"name": "data_anomaly", "on": "anomalies", "where": "severity = 'error'"},
-    {"name": "drift", "on": "drift", "where": "is_drifted", "severity": "warning"},
-    {"name": "degraded_model", "on": "model_performance", "where": "is_degraded"},
-    {"name": "serving_skew", "on": "serving_consistency", "where": "mismatch_count + missing_count + extra_count > 0"},
+    {"name": "data_anomaly", "table": "anomalies", "where": "severity = 'error'"},
+    {"name": "drift", "table": "drift", "where": "is_drifted", "severity": "warning"},
+    {"name": "degraded_model", "table": "model_performance", "where": "is_degraded"},
+    {
+        "name": "serving_skew",
+        "table": "serving_consistency",
+        "where": "mismatch_count + missing_count + extra_count > 0",
+    },
     {
         "name": "torn_events",
-        "on": "event_files",
+        "table": "event_files",
         "where": "torn_count > 0 and coalesce(last_logged_at, as_of) > as_of - interval 7 days",
         "severity": "warning",
     },
-    {"name": "failed_build", "on": "builds", "where": "not is_success"},
+    {"name": "failed_build", "table": "builds", "where": "not is_success"},
 )
 DEFAULT_DELIVERY = ({"file": "alerts.jsonl"}, {"webhook": {"url_env": WEBHOOK}})
 
@@ -57,7 +66,7 @@ def alert_rules(request: str) -> str:
     """The rules and deliveries of a project, completed.
 
     request: JSON {where: the node, declared: config.meta.alerts or null, tables: {table: {column: type}} of those that the
-    node reads}. Returns JSON {rules: [{name, on, where, subject, text, severity, for_windows}], deliver: [{file | url_env,
+    node reads}. Returns JSON {rules: [{name, table, where, subject, text, severity, for_windows}], deliver: [{file | url_env,
     min_severity}], problems: a line for each thing that is wrong}.
     """
     asked = json.loads(request)
@@ -81,9 +90,11 @@ def parse_alerts(
     known = list(SUBJECTS if tables is None else tables)
     given = declared.get("rules")
     if given is None:
-        given = [rule for rule in DEFAULT_RULES if rule["on"] in known]
+        given = [rule for rule in DEFAULT_RULES if rule["table"] in known]
     if not isinstance(given, list):
-        raise DeclarationError(f"{where}.rules must be a list of rules, such as {{name: drift, on: drift, where: …}}.")
+        raise DeclarationError(
+            f"{where}.rules must be a list of rules, such as {{name: drift, table: drift, where: …}}."
+        )
     rules = [_parse_rule(f"{where}.rules[{place}]", rule, known) for place, rule in enumerate(given)]
     names = [rule["name"] for rule in rules]
     for name in names:
@@ -101,14 +112,14 @@ def _parse_rule(where: str, declared: Any, tables: list[str]) -> dict[str, Any]:
     if not isinstance(name, str) or not name.strip():
         raise DeclarationError(f"{where} lacks 'name', which its alerts are known by; add it.")
     where = f"{where} ('{name}')"
-    for field in ("on", "where"):
+    for field in ("table", "where"):
         if field not in declared:
             raise DeclarationError(f"{where} lacks '{field}'; add it.")
-    table = declared["on"]
-    refuse_other(f"{where}.on", table, SUBJECTS)
+    table = declared["table"]
+    refuse_other(f"{where}.table", table, SUBJECTS)
     if table not in tables:
         raise DeclarationError(
-            f"{where}.on is '{table}', which the node does not read; add ref('{table}') to its list."
+            f"{where}.table is '{table}', which the node does not read; add ref('{table}') to its list."
         )
     rule = {"subject": SUBJECTS[table], "text": TEXTS[table], "severity": "error", "for_windows": 1, **declared}
     for field in ("where", "subject", "text"):
@@ -162,10 +173,10 @@ def _try_expressions(where: str, rules: list[dict[str, Any]], tables: dict[str, 
                 try:
                     # On lines of its own, since an expression may end with a comment.
                     connection.execute(
-                        f"select cast((\n{rule[field]}\n) as {kind}) from {quote(rule['on'])} as found cross join clock"
+                        f"select cast((\n{rule[field]}\n) as {kind}) from {quote(rule['table'])} as found cross join clock"
                     )
                 except duckdb.Error as error:
                     raise DeclarationError(
                         f"{where}.rules ('{rule['name']}').{field}: {str(error).splitlines()[0]}. It is SQL over a row of "
-                        f"{rule['on']}: {', '.join(tables[rule['on']])}, and as_of."
+                        f"{rule['table']}: {', '.join(tables[rule['table']])}, and as_of."
                     ) from None

@@ -49,8 +49,9 @@ def read_alerts() -> Alerts:
         rules, deliver = parse_alerts("alerts", {}, {"builds": {}})
         alerts, as_of = [], None
     known = {alert["alert"]: alert for alert in alerts}
-    for rule in rules:
-        _add_builds(known, rule, as_of)
+    if builds := read_events("builds", BUILD):
+        for rule in rules:
+            _add_builds(known, rule, builds, as_of)
     for event in reversed(read_events("acknowledgements", ACKNOWLEDGEMENT)):
         alert = known.get(event["alert"])
         if alert is not None:
@@ -73,10 +74,10 @@ def acknowledge(name: str, by: str | None = None, note: str | None = None) -> Al
     return read_alerts().find(alert["alert"])
 
 
-def _add_builds(known: dict[str, Alert], rule: dict[str, Any], as_of: str | None) -> None:
+def _add_builds(known: dict[str, Alert], rule: dict[str, Any], builds: list[dict[str, Any]], as_of: str | None) -> None:
     """What a rule on builds says of the builds since the last run, as macros/monitoring/alert_life.sql will."""
     streaks: dict[str, list[tuple[dt.datetime, str]]] = {}
-    for logged_at, holds, subject, text in _builds(rule, as_of):
+    for logged_at, holds, subject, text in _judge(rule, builds, as_of):
         if holds:
             streaks.setdefault(subject, []).append((logged_at, text))
             continue
@@ -87,7 +88,10 @@ def _add_builds(known: dict[str, Alert], rule: dict[str, Any], as_of: str | None
         _add(known, rule, subject, streak, None)
 
 
-def _builds(rule: dict[str, Any], as_of: str | None) -> list[tuple[dt.datetime, bool, str, str]]:
+def _judge(
+    rule: dict[str, Any], builds: list[dict[str, Any]], as_of: str | None
+) -> list[tuple[dt.datetime, bool, str, str]]:
+    """(when, whether the rule holds, subject, text) of each build."""
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(
@@ -95,10 +99,9 @@ def _builds(rule: dict[str, Any], as_of: str | None) -> list[tuple[dt.datetime, 
         )
         rows = [
             (event["event_id"], event["logged_at"], event["is_success"], event.get("selection"), event["text"])
-            for event in read_events("builds", BUILD)
+            for event in builds
         ]
-        if rows:
-            connection.executemany("insert into builds values (?, ?, ?, ?, ?)", rows)
+        connection.executemany("insert into builds values (?, ?, ?, ?, ?)", rows)
         return connection.execute(
             f"select logged_at, coalesce((\n{rule['where']}\n)::boolean, false), (\n{rule['subject']}\n)::varchar, "
             f"(\n{rule['text']}\n)::varchar from builds as found "

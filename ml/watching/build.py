@@ -33,7 +33,7 @@ def dbt(*arguments: str) -> Built:
     results.unlink(missing_ok=True)
     with log.open("wb") as output:
         ended = subprocess.run(
-            [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", *arguments],
+            [sys.executable, "-c", "from dbt.cli.main import cli; cli()", "--no-use-colors", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -42,8 +42,8 @@ def dbt(*arguments: str) -> Built:
         )
     if ended.returncode == 0:
         return Built(True, "")
-    # Without the times, so that one failure has one text.
-    said = re.sub(r"(?m)^\d\d:\d\d:\d\d +", "", log.read_text(errors="replace"))
+    # Without colors and times, so that one failure has one text.
+    said = re.sub(r"(?m)\x1b\[[\d;]*m|^(\x1b\[[\d;]*m)?\d\d:\d\d:\d\d +", "", log.read_text(errors="replace"))
     text = _failures(results) or "\n".join(said.strip().splitlines()[-LINES:]) or f"dbt ended with {ended.returncode}"
     return Built(False, text, is_busy="Could not set lock on file" in said)
 

@@ -210,16 +210,16 @@ TABLES = {"drift": {"relation": "varchar", "feature": "varchar", "comparison": "
     [
         ({"rule": []}, "config.meta.alerts has the unknown field 'rule'. Did you mean 'rules'?"),
         ({"rules": {"name": "x"}}, "rules must be a list"),
-        ({"rules": [{"on": "drift"}]}, "rules[0] lacks 'name'"),
-        ({"rules": [{"name": "x", "on": "drift"}]}, "rules[0] ('x') lacks 'where'"),
-        ({"rules": [{"name": "x", "on": "drfit", "where": "true"}]}, "('x').on is 'drfit'"),
-        ({"rules": [{"name": "x", "on": "anomalies", "where": "true"}]}, "add ref('anomalies') to its list"),
-        ({"rules": [{"name": "x", "on": "drift", "where": "valu > 1"}]}, "('x').where: Binder Error"),
-        ({"rules": [{"name": "x", "on": "drift", "where": "value >"}]}, "('x').where: Parser Error"),
-        ({"rules": [{"name": "x", "on": "drift", "where": "true", "text": "sum(value"}]}, "('x').text: "),
-        ({"rules": [{"name": "x", "on": "drift", "where": "true", "severity": "bad"}]}, "('x').severity is 'bad'"),
-        ({"rules": [{"name": "x", "on": "drift", "where": "true", "for_windows": 0}]}, "('x').for_windows is '0'"),
-        ({"rules": [{"name": "x", "on": "drift", "where": "true", "text": "feature"}] * 2}, "'x' is there twice"),
+        ({"rules": [{"table": "drift"}]}, "rules[0] lacks 'name'"),
+        ({"rules": [{"name": "x", "table": "drift"}]}, "rules[0] ('x') lacks 'where'"),
+        ({"rules": [{"name": "x", "table": "drfit", "where": "true"}]}, "('x').table is 'drfit'"),
+        ({"rules": [{"name": "x", "table": "anomalies", "where": "true"}]}, "add ref('anomalies') to its list"),
+        ({"rules": [{"name": "x", "table": "drift", "where": "valu > 1"}]}, "('x').where: Binder Error"),
+        ({"rules": [{"name": "x", "table": "drift", "where": "value >"}]}, "('x').where: Parser Error"),
+        ({"rules": [{"name": "x", "table": "drift", "where": "true", "text": "sum(value"}]}, "('x').text: "),
+        ({"rules": [{"name": "x", "table": "drift", "where": "true", "severity": "bad"}]}, "('x').severity is 'bad'"),
+        ({"rules": [{"name": "x", "table": "drift", "where": "true", "for_windows": 0}]}, "('x').for_windows is '0'"),
+        ({"rules": [{"name": "x", "table": "drift", "where": "true", "text": "feature"}] * 2}, "'x' is there twice"),
         ({"deliver": [{"file": "../x.jsonl"}]}, "deliver[0].file is '../x.jsonl'"),
         ({"deliver": [{"file": "x.jsonl", "webhook": {}}]}, "one of them alone"),
         ({"deliver": [{"webhook": {"url": "http://x"}}]}, "deliver[0].webhook has the unknown field 'url'"),
@@ -232,7 +232,7 @@ def test_a_mistake_in_a_rule_says_where_it_is(declared: dict[str, Any], problem:
 
 
 def test_an_expression_may_be_anything_that_sql_takes() -> None:
-    rule = {"name": "x", "on": "drift", "where": "value > 0.5 -- much", "text": "format('{}', as_of)"}
+    rule = {"name": "x", "table": "drift", "where": "value > 0.5 -- much", "text": "format('{}', as_of)"}
     asked = {"where": "monitoring.alerts", "declared": {"rules": [rule]}, "tables": TABLES}
     answer = json.loads(alert_rules(json.dumps(asked)))
     assert answer["problems"] == ""

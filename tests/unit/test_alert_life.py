@@ -90,7 +90,7 @@ def loop(windows: list[dict[str, bool]], for_windows: int) -> list[Alert]:
     return sorted(alerts, key=lambda alert: alert[:2])
 
 
-DRIFT = {"name": "drift", "on": "drift", "where": "is_drifted", "subject": "feature", "text": "'value ' || value"}
+DRIFT = {"name": "drift", "table": "drift", "where": "is_drifted", "subject": "feature", "text": "'value ' || value"}
 
 
 @settings(max_examples=30)
@@ -162,7 +162,7 @@ def test_an_acknowledged_alert_goes_on_and_is_resolved() -> None:
 
 
 def test_what_has_no_windows_is_open_while_it_holds() -> None:
-    monitored = Monitored({"name": "torn", "on": "event_files", "where": "torn_count > 0", "text": "file"})
+    monitored = Monitored({"name": "torn", "table": "event_files", "where": "torn_count > 0", "text": "file"})
     monitored.connection.execute("insert into event_files values ('feedback', 'x.jsonl', 2)")
     [first] = monitored.run(START)
     [second] = monitored.run(START + DAY)
@@ -176,7 +176,7 @@ def test_what_has_no_windows_is_open_while_it_holds() -> None:
 
 
 def test_failed_builds_are_one_alert_until_one_succeeds() -> None:
-    monitored = Monitored({"name": "failed", "on": "builds", "where": "not is_success"})
+    monitored = Monitored({"name": "failed", "table": "builds", "where": "not is_success"})
     for minute, is_success in enumerate([False, False, True, False]):
         moment = START + dt.timedelta(minutes=minute)
         monitored.connection.execute("insert into builds values (?, ?, ?)", [moment, is_success, f"build {minute}"])
