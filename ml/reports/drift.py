@@ -1,6 +1,7 @@
 """Section: drift, for each comparison of each relation the features with their histograms and methods."""
 
 import datetime as dt
+import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,17 +11,22 @@ from ml.reports.histograms import Aligned, Bin, Shares, aligned, compared_shares
 from ml.reports.quality import position
 from ml.reports.rows import Monitoring, Relation, Row
 from ml.reports.svg import Point
+from ml.reports.words import name, percent
 
 _PICTURES = 200
-_DETAILED = 30
+_DETAILED = 16
 _SLICES = 60
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method's row of the current window, and its values and thresholds over windows."""
+    """A method's row of the current window, and its values and thresholds over windows.
+
+    is_deciding: whether it was beyond its threshold in a window that is shown, or is the first of its feature.
+    """
 
     current: Row
+    is_deciding: bool
     values: list[Point]
     thresholds: list[Point]
     beyond: list[Point]
@@ -32,7 +38,8 @@ class FeatureDrift:
     """A feature: state 'drifted', 'beyond' or 'steady'; methods, the farthest beyond its threshold first.
 
     type: of the column, '' of all features together. aligned or shares: the reference and the current rows; neither where
-    there is nothing to compare. is_detailed: whether each method's line is to be drawn, not only the first's.
+    there is nothing to compare. told: what the evidence of the first method says, if anything. is_detailed: whether the lines of
+    all methods are to be drawn, not only of those that decide.
     """
 
     name: str
@@ -42,7 +49,18 @@ class FeatureDrift:
     reference: Row | None
     aligned: Aligned | None
     shares: Shares | None
+    told: str
     is_detailed: bool
+
+    @property
+    def shown(self) -> list[Method]:
+        """The methods whose lines are always seen."""
+        return [method for method in self.methods if method.is_deciding] if self.is_detailed else self.methods[:1]
+
+    @property
+    def others(self) -> list[Method]:
+        """The methods beside those."""
+        return [method for method in self.methods if not method.is_deciding] if self.is_detailed else self.methods[1:]
 
 
 @dataclass(frozen=True)
@@ -87,9 +105,10 @@ def _of_comparison(
             history[row["feature"]][row["method"]].append(row)
     found = []
     for feature, by_method in history.items():
-        methods = [_method(of, relation) for of in by_method.values() if of[-1]["window_at"] == current_at]
-        if methods:
-            methods.sort(key=lambda method: (-_nearness(method.current), method.current["method"]))
+        current = [of for of in by_method.values() if of[-1]["window_at"] == current_at]
+        if current:
+            current.sort(key=lambda of: (-_nearness(of[-1]), of[-1]["method"]))
+            methods = [_method(of, relation, place == 0) for place, of in enumerate(current)]
             found.append((feature, _state(method.current for method in methods), methods))
     found.sort(key=lambda one: (("drifted", "beyond", "steady").index(one[1]), -_nearness(one[2][0].current), one[0]))
     sides = _sides(monitoring, relation, comparison, current_at)
@@ -112,10 +131,11 @@ def _of_comparison(
     )
 
 
-def _method(rows: list[Row], relation: Relation) -> Method:
+def _method(rows: list[Row], relation: Relation, is_first: bool) -> Method:
     places = [(position(row["window_at"], relation.windows), row) for row in rows]
     return Method(
         current=rows[-1],
+        is_deciding=is_first or any(row["is_beyond"] or row["is_drifted"] for row in rows),
         values=[(at, row["value"]) for at, row in places],
         thresholds=[(at, row["threshold"]) for at, row in places],
         beyond=[(at, row["value"]) for at, row in places if row["is_beyond"] and not row["is_drifted"]],
@@ -156,8 +176,9 @@ def _sides(
 def _feature(
     feature: str, state: str, methods: list[Method], sides: tuple[Row, Row] | None, is_detailed: bool
 ) -> FeatureDrift:
+    told = _told(methods[0].current)
     if sides is None:
-        return FeatureDrift(feature, state, "", methods, None, None, None, is_detailed)
+        return FeatureDrift(feature, state, "", methods, None, None, None, told, is_detailed)
     reference, now = sides
     before = [
         one
@@ -173,7 +194,16 @@ def _feature(
             int(reference["row_count"]),
             now["row_count"] - now["missing_count"],
         )
-    return FeatureDrift(feature, state, now["type"], methods, reference, pair, shares, is_detailed)
+    return FeatureDrift(feature, state, now["type"], methods, reference, pair, shares, told, is_detailed)
+
+
+def _told(row: Row) -> str:
+    """What the evidence of a row says: by which features all of them together are told apart."""
+    evidence = json.loads(row.get("evidence") or "{}")
+    features = evidence.get("features") if isinstance(evidence, dict) else None
+    if not isinstance(features, dict) or not features:
+        return ""
+    return "Told apart by " + ", ".join(f"{name(feature)} {percent(share)}" for feature, share in features.items())
 
 
 def _bins(histogram: list[Row]) -> list[Bin]:

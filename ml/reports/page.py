@@ -52,9 +52,8 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Any] = {
-        one.__name__: one for one in (words.number, words.percent, words.moment, words.name, words.sentence)
-    }
+    shown = (words.number, words.percent, words.probability, words.moment, words.name, words.sentence)
+    filters: dict[str, Any] = {one.__name__: one for one in shown}
     environment.filters.update(filters)
     environment.globals["svg"] = svg
     environment.globals["window_label"] = words.window_label

@@ -42,6 +42,15 @@ def percent(share: float | None) -> str:
     return f"{share * 100:.2g} %" if share < 0.995 else f"{share * 100:.4g} %"
 
 
+def probability(value: float | None) -> str:
+    """A p-value.
+
+    >>> [probability(value) for value in (None, 2e-30, 0.0312, 1.0)]
+    ['-', '< 0.001', '0.0312', '1']
+    """
+    return "< 0.001" if value is not None and value < 0.001 else number(value)
+
+
 def moment(at: dt.datetime | None) -> str:
     """A time to the minute.
 
