@@ -243,7 +243,7 @@ union all by name
         {%- endif -%}
     {%- endfor %}
     -- Materialized, since an expression that is used twice is computed twice.
-    with told as materialized (
+    with apart as materialized (
         select
             window_at,
             drift_classifier(list(sampled) filter (is_reference), list(sampled) filter (not is_reference)) as told
@@ -268,7 +268,7 @@ union all by name
     )
 
     select window_at, 'all' as slice, '(all)' as feature, 'classifier_auc' as method, told.* replace (cast(told.evidence as json) as evidence)
-    from told
+    from apart
 {% endmacro %}
 
 

@@ -1,1 +1,1 @@
-{{ eiderdown.retraining([]) }}
+{{ eiderdown.retraining([ref('drift'), ref('model_performance')]) }}
