@@ -181,11 +181,12 @@ def test_a_window_is_profiled_once_and_again_when_its_rows_change(machines: Proj
     assert {month: row[0] for month, row in first.items()} == dict(changed.query(counts))
     assert sorted(first) == MONTHS
 
-    # A value changes in February, a shift leaves March, April loses all its rows, and the clock goes on to the end of July.
+    ((state,),) = changed.query("select min(next_state) from datasets.stops")
+    # A value changes in February, a state leaves March, April loses all its rows, and the clock goes on to the end of July.
     changed.write(
         "update datasets.stops set temperature = -1 where reading = "
         "(select min(reading) from datasets.stops where month(predicted_at) = 2);"
-        "delete from datasets.stops where month(predicted_at) = 3 and shift = 'night';"
+        f"delete from datasets.stops where month(predicted_at) = 3 and next_state = '{state}';"
         "delete from datasets.stops where month(predicted_at) = 4"
     )
     clock = "select timestamptz '2024-08-01T00:00:00Z' as as_of, true as replay"
@@ -195,11 +196,11 @@ def test_a_window_is_profiled_once_and_again_when_its_rows_change(machines: Proj
     assert sorted(second) == [*MONTHS, "2024-06", "2024-07"]
     assert {month for month in first if second[month] != first[month]} == {"2024-02", "2024-03", "2024-04"}
     assert [second[month][0] for month in ("2024-04", "2024-06", "2024-07")] == [0, 0, 0]
-    slices = (
-        "select month(window_at), count(*) from monitoring.feature_statistics where slice = 'shift=night' group by 1"
+    of_state = f"from monitoring.feature_statistics where slice = 'next_state={state}'"
+    assert changed.query(f"select distinct month(window_at) {of_state} order by 1") == [(1,), (2,), (5,), (12,)]
+    least = (
+        "select min from monitoring.feature_statistics where feature = 'temperature' and slice = 'all' and min = '-1.0'"
     )
-    assert sorted(dict(changed.query(slices))) == [1, 2, 5, 12]
-    least = "select min from monitoring.feature_statistics where feature = 'temperature' and slice = 'all' and month(window_at) = 2"
     assert changed.query(least) == [("-1.0",)]
 
     # Nothing new: no row changes. (The machines were run twice, too.)
