@@ -54,7 +54,7 @@ def assert_statistics(found: dict[str, Any], values: list[Any], of_group: list[A
         distinct = len({repr(value) for value in present})
         assert abs(found["distinct_count"] - distinct) <= max(1, 0.15 * distinct)
     if numbers:
-        _assert_numbers(found, numbers)
+        _assert_numbers(found, numbers, _sorted(_numbers(of_group or present)))
         if not isinstance(numbers[0], bool):
             _assert_histogram(found["histogram"], _sorted(numbers), _sorted(_numbers(of_group or present)))
     else:
@@ -73,14 +73,17 @@ def _assert_top_values(found: dict[str, Any], present: list[Any]) -> None:
     assert found["distinct_count"] == len(tally)
 
 
-def _assert_numbers(found: dict[str, Any], numbers: list[Any]) -> None:
+def _assert_numbers(found: dict[str, Any], numbers: list[Any], of_group: "np.ndarray[Any, Any]") -> None:
     values = _sorted(numbers)
     size = max(abs(values[0]), abs(values[-1]))
     scaled = values / size if size else values
     tolerance = 1e-11 + len(values) * 1e-15
-    assert math.isclose(found["mean"], math.fsum(scaled) / len(values) * size, rel_tol=1e-11, abs_tol=tolerance * size)
+    mean = math.fsum(scaled) / len(values) * size
+    assert math.isclose(found["mean"], mean, rel_tol=1e-11, abs_tol=tolerance * size)
+    # Slices are scaled as their group is, so that the least of its squares may vanish.
+    group_size = max(abs(of_group[0]), abs(of_group[-1]))
     deviation = float(np.std(scaled.astype(np.longdouble)))
-    assert math.isclose(found["stddev"], deviation * size, rel_tol=1e-7, abs_tol=1e-8 * size)
+    assert math.isclose(found["stddev"], deviation * size, rel_tol=1e-7, abs_tol=max(1e-8 * size, 1e-150 * group_size))
     if isinstance(numbers[0], bool):
         return
     assert list(found["quantiles"]) == FRACTIONS

@@ -164,3 +164,46 @@ def test_the_project_touches_no_file_of_ours() -> None:
     one_line = list((folder / "models" / "registry").glob("*.sql"))
     assert len(one_line) == 16
     assert all(len(Path(path).read_text().strip().splitlines()) == 1 for path in one_line)
+
+
+PROFILED = (
+    "select strftime(window_at, '%Y-%m') as month, any_value(row_count), max(computed_at), any_value(content) "
+    "from monitoring.feature_statistics where slice = 'all' group by month order by month"
+)
+MONTHS = ["2023-12", "2024-01", "2024-02", "2024-03", "2024-04", "2024-05"]
+
+
+def test_a_window_is_profiled_once_and_again_when_its_rows_change(machines: Project, tmp_path: Path) -> None:
+    shutil.copytree(machines.folder, tmp_path / "changed")
+    changed = Project(tmp_path / "changed", machines.database.name)
+    first = {row[0]: row[1:] for row in changed.query(PROFILED)}
+    counts = "select strftime(predicted_at, '%Y-%m') as month, count(*) from datasets.stops group by all"
+    assert {month: row[0] for month, row in first.items()} == dict(changed.query(counts))
+    assert sorted(first) == MONTHS
+
+    ((state,),) = changed.query("select min(next_state) from datasets.stops")
+    # A value changes in February, a state leaves March, April loses all its rows, and the clock goes on to the end of July.
+    changed.write(
+        "update datasets.stops set temperature = -1 where reading = "
+        "(select min(reading) from datasets.stops where month(predicted_at) = 2);"
+        f"delete from datasets.stops where month(predicted_at) = 3 and next_state = '{state}';"
+        "delete from datasets.stops where month(predicted_at) = 4"
+    )
+    clock = "select timestamptz '2024-08-01T00:00:00Z' as as_of, true as replay"
+    (changed.folder / "models" / "staging" / "clock.sql").write_text(clock)
+    changed.dbt("run", "--select", "clock", "feature_statistics")
+    second = {row[0]: row[1:] for row in changed.query(PROFILED)}
+    assert sorted(second) == [*MONTHS, "2024-06", "2024-07"]
+    assert {month for month in first if second[month] != first[month]} == {"2024-02", "2024-03", "2024-04"}
+    assert [second[month][0] for month in ("2024-04", "2024-06", "2024-07")] == [0, 0, 0]
+    of_state = f"from monitoring.feature_statistics where slice = 'next_state={state}'"
+    assert changed.query(f"select distinct month(window_at) {of_state} order by 1") == [(1,), (2,), (5,), (12,)]
+    least = (
+        "select min from monitoring.feature_statistics where feature = 'temperature' and slice = 'all' and min = '-1.0'"
+    )
+    assert changed.query(least) == [("-1.0",)]
+
+    # Nothing new: no row changes. (The machines were run twice, too.)
+    held = changed.query("from monitoring.feature_statistics order by all")
+    changed.dbt("run", "--select", "feature_statistics")
+    assert changed.query("from monitoring.feature_statistics order by all") == held

@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from tests.statistics import MACROS, as_number, assert_statistics, rows
@@ -32,6 +32,8 @@ TYPES: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "integer[]": (pa.list_(pa.int32()), st.lists(st.none() | st.integers(0, 9), max_size=3)),
     "struct(a integer)": (pa.struct([("a", pa.int32())]), st.fixed_dictionaries({"a": st.integers(0, 9)})),
 }
+# A query is some fifty expressions for each column, so it costs most of a second to plan: few examples, of all types at once.
+FEW = settings(max_examples=5, phases=[Phase.explicit, Phase.generate])
 COLUMNS = {f'a "{sql_type}"': sql_type for sql_type in TYPES}
 
 
@@ -55,7 +57,7 @@ def tables(draw: st.DrawFn, most: int = 30) -> pa.Table:
     return pa.table({**columns, "part": pa.array(part, pa.int32()), "shop": pa.array(shop, pa.string())})
 
 
-@settings(max_examples=15)
+@FEW
 @given(table=tables())
 def test_of_groups_and_slices_of_every_carried_type(connection: duckdb.DuckDBPyConnection, table: pa.Table) -> None:
     connection.register("given_rows", table)
@@ -76,10 +78,14 @@ def test_of_groups_and_slices_of_every_carried_type(connection: duckdb.DuckDBPyC
         assert_statistics(row, [one[name] for one in of_slice], [one[name] for one in of_group])
 
 
-@settings(max_examples=15)
+@FEW
 @given(table=tables(60))
-@example(table=pa.table({name: pa.array([], arrow) for name, (arrow, _) in zip(COLUMNS, TYPES.values(), strict=True)}
-                        | {"part": pa.array([], pa.int32()), "shop": pa.array([], pa.string())}))
+@example(
+    table=pa.table(
+        {name: pa.array([], arrow) for name, (arrow, _) in zip(COLUMNS, TYPES.values(), strict=True)}
+        | {"part": pa.array([], pa.int32()), "shop": pa.array([], pa.string())}
+    )
+)
 def test_merged_parts_are_as_the_whole(connection: duckdb.DuckDBPyConnection, table: pa.Table) -> None:
     connection.register("given_rows", table)
     whole = rows(connection, MACROS.statistics("given_rows", COLUMNS))
@@ -163,7 +169,9 @@ def test_of_a_relation_that_is_described(connection: duckdb.DuckDBPyConnection) 
 def test_many_distinct_values(connection: duckdb.DuckDBPyConnection) -> None:
     """Exact of text, within 10 % (three standard errors) of numbers."""
     connection.execute("create or replace table ids as select range as id, 'id ' || range as name from range(20000)")
-    by_name = {row["feature"]: row for row in rows(connection, MACROS.statistics("ids", {"id": "bigint", "name": "varchar"}))}
+    by_name = {
+        row["feature"]: row for row in rows(connection, MACROS.statistics("ids", {"id": "bigint", "name": "varchar"}))
+    }
     assert by_name["name"]["distinct_count"] == 20000
     assert abs(by_name["id"]["distinct_count"] - 20000) <= 2000
     assert [top["value"] for top in by_name["name"]["top_values"][:3]] == ["id 0", "id 1", "id 10"]
