@@ -46,32 +46,46 @@ def declared(
 
 
 def find(
+    connection: duckdb.DuckDBPyConnection, windows: list[str], schema: dict[str, Any], **rest: Any
+) -> list[dict[str, Any]]:
+    """The anomalies of the last window. windows: of each the rows as a query, a month apart from January 2024."""
+    connection.execute("set TimeZone = 'UTC'; set threads = 1")
+    rows = [
+        f"select timestamptz '2024-0{place + 1}-01T00:00:00Z' as window_at, * from ({query})"
+        for place, query in enumerate(windows)
+    ]
+    connection.execute(f"create or replace table given as {' union all by name '.join(rows)}")
+    described = dict(connection.execute("select column_name, column_type from (describe given)").fetchall())
+    statistics = MACROS.statistics(
+        "given", {name: described[name] for name in described if name != "window_at"}, {"window_at": "window_at"}
+    )
+    there = connection.sql(windows[-1]).columns
+    last = f"timestamptz '2024-0{len(windows)}-01T00:00:00Z'"
+    connection.execute(STATE.format(statistics=statistics, last=last, there=there))
+    return judge(connection, schema, **rest)
+
+
+def judge(
     connection: duckdb.DuckDBPyConnection,
-    windows: list[str],
     schema: dict[str, Any],
     key: list[str] | None = None,
     checks: list[dict[str, str]] | None = None,
     drift: str | None = None,
     as_of: str = "2024-12-31",
 ) -> list[dict[str, Any]]:
-    """The anomalies of the last window. windows: of each the rows as a query, a month apart from January 2024."""
+    """The anomalies of the windows that `find` has profiled, by another schema."""
     assert not schema["problems"], schema["problems"]
-    connection.execute("set TimeZone = 'UTC'")
-    moments = [f"timestamptz '2024-0{place + 1}-01T00:00:00Z'" for place in range(len(windows))]
-    rows = [f"select {moment} as window_at, * from ({query})" for moment, query in zip(moments, windows, strict=True)]
-    connection.execute(f"create or replace table given as {' union all by name '.join(rows)}")
-    types = dict(connection.execute("select column_name, column_type from (describe given)").fetchall())
-    types.pop("window_at")
-    statistics = MACROS.statistics("given", types, {"window_at": "window_at"})
-    there = connection.sql(windows[-1]).columns
-    connection.execute(STATE.format(statistics=statistics, last=moments[-1], there=there))
-    rules = MACROS.row_rules(
-        "shop.orders", schema["columns"], {name: types[name] for name in there}, checks or [], key or []
+    types = dict(
+        connection.execute(
+            "select column_name, column_type from (describe given) where column_name in "
+            "(select feature from statistics where window_at = (select max(window_at) from statistics))"
+        ).fetchall()
     )
-    for rule in rules:
+    connection.execute("delete from checks")
+    for rule in MACROS.row_rules("shop.orders", schema["columns"], types, checks or [], key or []):
         checked = MACROS.checked_rows("shop.orders", "select *, now() as computed_at from given", rule)
         connection.execute(f"insert into checks by name select * exclude (computed_at) from ({checked})")
-    judged = f"window_at = {moments[-1]} and window_at < as_of"
+    judged = "window_at = (select max(window_at) from windows) and window_at < as_of"
     result = connection.execute(
         MACROS.found_anomalies(schema, "statistics", "checks", drift, judged, f"timestamptz '{as_of}T00:00:00Z'")
     )

@@ -95,8 +95,8 @@ def page(tests: dict[str, list[str]]) -> str:
         "# Anomalies",
         "",
         "What `monitoring.anomalies` finds, beside the kinds of TensorFlow Data Validation that it stands for. Made by",
-        "`tests/unit/test_anomalies_page.py`, which fails where this page, the macros and the tests differ. Twenty-three further names of",
-        "TFDV's enumeration are never detected by it (its own reference says so) and left out.",
+        "`tests/unit/test_anomalies_page.py`, which fails where page, macros and tests differ. Names that TFDV never",
+        "detects, as its own reference says, are left out.",
         "",
         "| kind | TFDV | test (`tests/unit/test_anomalies.py`) |",
         "| --- | --- | --- |",
@@ -107,7 +107,7 @@ def page(tests: dict[str, list[str]]) -> str:
     lines += [f"| `{kind}` | {meaning} | {', '.join(tests[kind])} |" for kind, meaning in OWN.items()]
     lines += [
         "",
-        "Refused before anything is built, each with a test in `tests/unit/test_schema_declaration.py`: "
+        "Refused before anything is built, with the place and the remedy (`tests/unit/test_schema_declaration.py`): "
         + ", ".join(f"`{name}`" for name in REFUSED)
         + ".",
         "",

@@ -149,10 +149,10 @@ def _bounds(where: str, declared: dict[str, Any], low: str, high: str, meaning: 
     for field in (low, high):
         if declared.get(field) is not None:
             refuse_no_number(f"{where}.{field}", declared[field], meaning, 0)
-    bounds = {low: declared.get(low), high: declared.get(high)}
-    if None not in bounds.values() and bounds[low] > bounds[high]:
-        raise DeclarationError(f"{where}.{low} is {bounds[low]}, above {high}, {bounds[high]}; exchange them.")
-    return bounds
+    least, most = declared.get(low), declared.get(high)
+    if least is not None and most is not None and least > most:
+        raise DeclarationError(f"{where}.{low} is {least}, above {high}, {most}; exchange them.")
+    return {low: least, high: most}
 
 
 def _domain(where: str, declared: Any, kind: str | None) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """docs/anomalies.md says what is found: `python -m tests.unit.test_anomalies_page` writes it."""
 
 import re
-from pathlib import Path
 
 from ml import files
 from tests.conftest import REPOSITORY
+from tests.planted_faults import FAULTS
 from tests.schemas import MACROS
 from tests.tfdv_kinds import KINDS, OWN, page
-from tests.unit.test_anomalies import FAULTS
 
 PAGE = REPOSITORY / "docs" / "anomalies.md"
 
@@ -26,24 +25,18 @@ def _kinds_of_the_macros() -> set[str]:
     rows = MACROS.row_rules(
         "a",
         [
-            {
-                "relation": "a",
-                "feature": "b",
-                "is_validated": True,
-                "type": None,
-                "values": ["c"],
-                "pattern": "d",
-                "min": "0",
-                "max": "1",
-                "max_share": 0,
-            }
+            {"relation": "a", "feature": "b", "is_validated": True, "type": None, "max_share": 0}
+            | {"values": ["c"], "pattern": "d", "min": "0", "max": "1"}
         ],
         {"b": "VARCHAR"},
         [{"feature": "b", "expression": "b > 0"}],
         ["b"],
     )
-    written = set(re.findall(r"'(value_disappeared|drift|skew)'", Path(REPOSITORY / "macros/schemas/found_anomalies.sql").read_text()
-                             + Path(REPOSITORY / "macros/schemas/anomalies_of_rows.sql").read_text()))  # fmt: skip
+    text = "".join(
+        (REPOSITORY / "macros" / "schemas" / f"{name}.sql").read_text()
+        for name in ("found_anomalies", "anomalies_of_rows")
+    )
+    written = set(re.findall(r"'(value_disappeared|drift|skew)'", text))
     return {rule["kind"] for rule in [*rules, *rows]} | written
 
 
