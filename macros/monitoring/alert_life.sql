@@ -50,8 +50,12 @@ observed as (
     {{ 'union all' if not loop.last }}
     {%- else %}
     select
-        null as rule, null as severity, 1 as for_windows, null as source, null as scope, cast(null as timestamptz) as window_at,
-        null as subject, null as text, null as evidence
+        {%- for column in ['rule', 'severity', 'source', 'scope', 'subject', 'text'] %}
+        cast(null as varchar) as {{ column }},
+        {%- endfor %}
+        1 as for_windows,
+        cast(null as timestamptz) as window_at,
+        cast(null as json) as evidence
     where false
     {%- endfor %}
 ),

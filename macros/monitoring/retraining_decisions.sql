@@ -24,7 +24,7 @@ with versions as (
     {{ 'union all' if not loop.last }}
     {%- else %}
     select
-        null as model, 0 as version, now() as learned_until, 0 as new_rows, 0.0 as new_share, 0.0 as drifted_share_rule,
+        cast(null as varchar) as model, 0 as version, now() as learned_until, 0 as new_rows, 0.0 as new_share, 0.0 as drifted_share_rule,
         0.0 as max_age_rule, 0.0 as new_rows_rule, 0.0 as new_share_rule, 0.0 as not_more_often_than_rule, false as degraded_rule
     where false
     {%- endfor %}
@@ -35,7 +35,7 @@ served as (
     select {{ eiderdown.literal(one.model) }} as model, {{ eiderdown.literal(one.relation) }} as relation, {{ eiderdown.literal(one.every) }} as every
     {{ 'union all' if not loop.last }}
     {%- else %}
-    select null as model, null as relation, null as every where false
+    select cast(null as varchar) as model, cast(null as varchar) as relation, cast(null as varchar) as every where false
     {%- endfor %}
 ),
 

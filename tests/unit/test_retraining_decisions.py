@@ -114,6 +114,17 @@ def test_not_more_often_than(connection: duckdb.DuckDBPyConnection) -> None:
 def test_no_model_waits_for_a_decision(connection: duckdb.DuckDBPyConnection) -> None:
     query = MACROS.retraining_decisions([], [], {"drift": "drift", "model_performance": "performance"}, "clock")
     assert connection.execute(query).fetchall() == []
+    # The types are those of the contract, also where nothing says them.
+    types = dict(connection.execute(f"select column_name, column_type from (describe {query})").fetchall())
+    assert types == {
+        "model": "VARCHAR",
+        "as_of": "TIMESTAMP WITH TIME ZONE",
+        "version": "INTEGER",
+        "decision": "VARCHAR",
+        "reasons": "VARCHAR[]",
+        "text": "VARCHAR",
+        "evidence": "JSON",
+    }
 
 
 @pytest.mark.parametrize(
