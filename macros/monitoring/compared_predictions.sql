@@ -19,6 +19,10 @@
 {%- set log, versions = ref('prediction_log'), ref('model_versions') -%}
 {%- set releases, pushes, clock = ref('releases'), ref('pushed_rows'), ref('clock') -%}
 {%- if not execute -%}{{ return('select 1') }}{%- endif -%}
+{#- As in dbt compile before the first run. #}
+{%- for table in [log, versions, releases, pushes] if load_relation(table) is none -%}
+    {{ return(eiderdown.no_rows('compared_predictions')) }}
+{%- endfor -%}
 {%- set models = [] -%}
 {%- for node in eiderdown.monitored_nodes() if node.config.meta.monitor.model -%}
     {%- do models.append(eiderdown.literal(node.config.meta.monitor.model)) -%}

@@ -54,22 +54,3 @@
     {%- endfor %}
     select null, null, null, null where false
 {% endmacro %}
-
-
-{#
-    The value beyond which a metric is worse than the reference, an expression: worse by more than what is allowed, and by more than
-    both are uncertain. By the half-widths of the 95 % intervals, as of two independent estimates, a metric that is no
-    worse lies beyond it in at most 2.5 of 100 windows.
-
-    metric: an expression. measured, reference: aliases of rows with value, low and high. allowed: of a row of allowed_losses().
-#}
-{% macro degraded_beyond(metric, measured, reference, allowed) -%}
-    {{ reference }}.value + if({{ metric }} in ({{ eiderdown.lower_is_better() }}), 1, -1) * (
-        coalesce({{ allowed }}.max_loss, {{ allowed }}.max_relative_loss * abs({{ reference }}.value))
-        + if(
-            {{ metric }} in ({{ eiderdown.lower_is_better() }}),
-            sqrt(pow({{ measured }}.value - {{ measured }}.low, 2) + pow({{ reference }}.high - {{ reference }}.value, 2)),
-            sqrt(pow({{ measured }}.high - {{ measured }}.value, 2) + pow({{ reference }}.value - {{ reference }}.low, 2))
-        )
-    )
-{%- endmacro %}

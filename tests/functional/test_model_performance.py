@@ -9,8 +9,8 @@ from sklearn import metrics
 
 from tests.conftest import REPOSITORY, Project, messages
 
-# 400 rows a day from 1 June; on the third day scores mean nothing. What came of a day is observed two days later. Row 5 had another
-# outcome at first, and what was said of row 6 is none. Uniform numbers come from the row's number: the same everywhere.
+# 400 rows a day from 1 June; on the third day scores mean nothing. What came of a day is observed two days later. Row 5 had
+# another outcome at first, and what was said of row 6 is none. Uniform numbers come from the row's number: the same everywhere.
 WORLD = """
 select
     row,
@@ -42,6 +42,7 @@ SIGNATURES = {
     "kind": '{"threshold": null, "classes": ["x", "y", "z"]}',
     "delay": '{"threshold": null, "classes": []}',
 }
+AT_FIRST = {"late": "true", "kind": "y", "delay": "99"}
 TABLE = "select * from monitoring.model_performance order by all"
 
 
@@ -54,7 +55,7 @@ def _scores(model: str) -> str:
         if(row % 4 = 0, 'train', 'test') as split, map {{'site': site}} as slices,
         cast({target.format(late="late")} as {kind[0]}) as target, cast({score} as {kind[1]}) as score,
         cast(null as {kind[1]}) as baseline, cast({threshold} as double) as threshold
-    from ({WORLD.format(rows=12000)}) where row >= 4000
+    from ({WORLD.format(rows=9000)}) where row >= 4000
     """
 
 
@@ -72,8 +73,11 @@ def _feedback(model: str) -> str:
     select
         '{model}' as model, 'r' || row as request_id, 0 as instance,
         list_concat(
-            [{{'outcome': if(row = 6, 'maybe', cast({model} as varchar)), 'observed_at': observed_at + to_days(if(row = 5, 2, 0))}}],
-            if(row = 5, [{{'outcome': '{"true" if model == "late" else "y" if model == "kind" else 99}', 'observed_at': observed_at}}], [])
+            [{{
+                'outcome': if(row = 6, 'maybe', cast({model} as varchar)),
+                'observed_at': observed_at + to_days(if(row = 5, 2, 0))
+            }}],
+            if(row = 5, [{{'outcome': '{AT_FIRST[model]}', 'observed_at': observed_at}}], [])
         ) as outcomes
     from ({WORLD.format(rows=1600)})
     where row <> 8
@@ -84,7 +88,7 @@ def _feedback(model: str) -> str:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Project:
     folder = tmp_path_factory.mktemp("performance") / "quality"
     (folder / "models").mkdir(parents=True)
-    (folder / "warehouse").mkdir()
+    (folder / "warehouse" / "raw").mkdir(parents=True)
     (folder / "packages.yml").write_text(yaml.safe_dump({"packages": [{"local": str(REPOSITORY)}]}))
     (folder / "dbt_project.yml").write_text(
         "name: quality\nversion: 1.0.0\nprofile: quality\n"
@@ -100,7 +104,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Project:
     }
     (folder / "profiles.yml").write_text(yaml.safe_dump({"quality": {"target": "here", "outputs": {"here": profile}}}))
     queries = {
-        "clock": "select cast('{{ var(\"as_of\") }}' as timestamptz) as as_of",
+        "clock": "select cast(as_of as timestamptz) as as_of from read_csv('{{ eiderdown.home() }}/raw/clock.csv')",
         "prediction_log": "\nunion all by name\n".join(_log(model) for model in TASKS),
         "feedback": "\nunion all\n".join(_feedback(model) for model in TASKS),
         "model_versions": " union all ".join(
@@ -138,7 +142,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Project:
     )
     project = Project(folder, database="quality.duckdb")
     project.dbt("deps")
-    project.dbt("run", "--vars", "as_of: '2024-06-04T12:00:00Z'")
+    project.set_clock("2024-06-04T12:00:00Z")
+    project.dbt("run")
     return project
 
 
@@ -161,7 +166,7 @@ def _world(project: Project, day: int) -> dict[str, np.ndarray]:
 
 
 def test_what_was_known_by_then_is_measured_as_scikit_learn_does(served: Project) -> None:
-    """On 4 June of the first two days; row 5's first outcome stands, row 6 has none that the task knows, of row 8 nothing is known."""
+    """On 4 June: row 5's first outcome stands, row 6 has none that the task knows, of row 8 nothing was said."""
     world = _world(served, 1)
     known = ~np.isin(world["row"], [6, 8])
     late = np.where(world["row"] == 5, True, world["late"])[known]
@@ -209,9 +214,10 @@ def test_a_window_changes_as_outcomes_come_and_no_other(served: Project) -> None
     """The rest runs in order: the clock moves on."""
     assert served.query("select distinct window_at from monitoring.model_performance where is_degraded") == []
     before = served.query(TABLE)
-    served.dbt("run", "-s", "model_performance", "--vars", "as_of: '2024-06-04T12:00:00Z'")
+    served.dbt("run", "-s", "model_performance")
     assert served.query(TABLE) == before
-    served.dbt("run", "-s", "clock", "model_performance", "--vars", "as_of: '2024-06-05T00:00:00Z'")
+    served.set_clock("2024-06-05T00:00:00Z")
+    served.dbt("run", "-s", "clock", "model_performance")
     degraded = served.query(
         "select model, slice, metric from monitoring.model_performance where is_degraded and slice = 'all' order by all"
     )
@@ -237,7 +243,7 @@ def test_a_mistake_in_what_is_judged_says_where_and_what_to_do(served: Project) 
     text = declared.read_text()
     try:
         declared.write_text(text.replace("max_relative_loss: 0.1", "most: 0.1"))
-        result = served.dbt("run", "-s", "model_performance", "--vars", "as_of: '2024-06-05'", succeeds=False)
+        result = served.dbt("run", "-s", "model_performance", succeeds=False)
     finally:
         declared.write_text(text)
     assert "config.meta.monitor.metrics.brier has the unknown field 'most'" in messages(result)

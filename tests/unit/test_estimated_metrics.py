@@ -166,3 +166,32 @@ def test_estimates_of_certain_outcomes_are_the_metrics_themselves(connection: du
     assert found[False, "f1"]["low"] == found[False, "f1"]["high"] == found[False, "f1"]["value"]
     assert found[True, "auc"]["value"] is None
     assert found[True, "recall"]["value"] == 0
+
+
+@pytest.mark.parametrize(("kept", "least", "most"), [(1.0, 0, 3), (0.4, 30, 50)])
+def test_what_is_no_worse_is_rarely_called_degraded(
+    connection: duckdb.DuckDBPyConnection, kept: float, least: int, most: int
+) -> None:
+    """Of 50 windows, each with a hold-out of its own: hardly one where nothing changed, most where scores mean 60 % less."""
+    random = np.random.default_rng(11)
+    for name, size, share in (("now", 200, kept), ("before", 400, 1.0)):
+        truth = random.beta(1.2, 3.0, 50 * size)
+        target = (random.random(50 * size) < share * truth + (1 - share) * truth.mean()).astype(float)
+        load(connection, name, window_at=np.repeat(np.arange(50), size), score=truth, target=target)
+    sides = [
+        MACROS.binary_metrics(name, "target", "score", 0.3, ["window_at"], "row_id", 10, 150)
+        for name in ("now", "before")
+    ]
+    beyond = MACROS.degraded_beyond("now.metric", "now", "before", "allowed")
+    found = connection.sql(
+        f"""
+        select metric, count(*) filter (if(metric in ({MACROS.lower_is_better()}), now.value > {beyond}, now.value < {beyond}))
+        from ({sides[0]}) as now
+        inner join ({sides[1]}) as before using (window_at, metric)
+        cross join (select 0.0 as max_loss, cast(null as double) as max_relative_loss) as allowed
+        where metric in ('auc', 'log_loss', 'brier')
+        group by metric
+        """
+    ).fetchall()
+    assert len(found) == 3
+    assert all(least <= count <= most for _, count in found), found
