@@ -30,7 +30,12 @@ declared_relations as (
 ),
 
 profiled as (
-    select *
+    select
+        *,
+        -- Of five windows, so that one that was wrong neither hides what is wrong nor makes what is right again look so.
+        list(quantiles) filter (where row_count - missing_count - nan_count - infinite_count >= 50) over (
+            partition by relation, feature order by window_at rows between 5 preceding and 1 preceding
+        ) as earlier_quantiles
     from {{ statistics }}
     where slice = 'all' and relation in (select relation from declared_relations)
 ),

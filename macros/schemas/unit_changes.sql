@@ -1,12 +1,13 @@
 {#
     Where every quantile of a column is the same number of times what it was: a unit has changed, miles to kilometres, say.
 
-    pairs: SQL relation of relation, window_at, feature, now and before, structs of monitoring.feature_statistics. Returns a select of relation,
-    window_at, feature, factor and conversion (null where the factor is none that is known), one row for each suspicion.
+    pairs: SQL relation of relation, window_at, feature and now, a struct of monitoring.feature_statistics with earlier_quantiles, those of the
+    five windows before, whose medians are what it was. Returns a select of relation, window_at, feature, factor and conversion (null
+    where the factor is none that is known), one row for each suspicion.
     A season can scale a column too (the temperatures of April are 1.3 times those of March), so an unknown factor alone says little.
 
     At least six in seven of the quantiles that are not zero, and four that differ, agree within 5 % with the median factor, which lies
-    outside of 0.8 to 1.25; both windows have 50 values. A mixture that shifts moves its quantiles by different factors. Of
+    outside of 0.8 to 1.25; each window has 50 values. A mixture that shifts moves its quantiles by different factors. Of
     temperatures, which have no common factor, the two scales themselves are tried.
 #}
 {% macro unit_changes(pairs) -%}
@@ -44,14 +45,15 @@ from (
             relation,
             window_at,
             feature,
-            list_transform(map_keys(now.quantiles), lambda key: {'old': before.quantiles[key], 'new': now.quantiles[key]}) as quantiles,
-            list_max(map_values(before.quantiles)) - list_min(map_values(before.quantiles)) as width,
+            list_transform(map_keys(now.quantiles), lambda key: {
+                'old': list_aggregate(list_transform(now.earlier_quantiles, lambda one: one[key]), 'median'), 'new': now.quantiles[key]
+            }) as quantiles,
+            list_max(list_transform(quantiles, lambda one: one.old)) - list_min(list_transform(quantiles, lambda one: one.old)) as width,
             list_filter(quantiles, lambda one: one.old * one.new > 0) as factors
         from {{ pairs }}
         where now.row_count - now.missing_count - now.nan_count - now.infinite_count >= 50
-            and before.row_count - before.missing_count - before.nan_count - before.infinite_count >= 50
+            and len(now.earlier_quantiles) > 0
             and cardinality(now.quantiles) > 0
-            and cardinality(before.quantiles) > 0
     )
 )
 where is_celsius or is_fahrenheit or is_scaled

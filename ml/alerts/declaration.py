@@ -15,7 +15,8 @@ WEBHOOK = "EIDERDOWN_ALERT_WEBHOOK"
 
 SUBJECTS = {
     "anomalies": "relation || '.' || feature || ': ' || kind",
-    "drift": "relation || '.' || feature || ' against ' || comparison",
+    # One alert for all features that drift: of a season many do.
+    "drift": "relation || ' against ' || comparison",
     "model_performance": "model || ': ' || metric || ', ' || basis",
     "serving_consistency": "model || '.' || feature",
     "event_files": "'events/' || kind",

@@ -1,1 +1,1 @@
-{{ eiderdown.anomalies() }}
+{{ eiderdown.anomalies(drift=ref('drift')) }}

@@ -49,7 +49,10 @@ def _normal_share(x: np.ndarray) -> np.ndarray:
 
 
 def judged(
-    connection: duckdb.DuckDBPyConnection, reference: dict[str, np.ndarray], windows: list[dict[str, np.ndarray]], names: dict[str, str]
+    connection: duckdb.DuckDBPyConnection,
+    reference: dict[str, np.ndarray],
+    windows: list[dict[str, np.ndarray]],
+    names: dict[str, str],
 ) -> list[tuple[Any, ...]]:
     """(window, feature, is_beyond) of what decides; feature names of `names`."""
     held = {"window_at": np.repeat(np.arange(len(windows)), [len(next(iter(one.values()))) for one in windows])}
@@ -68,7 +71,9 @@ def judged(
     ).fetchall()
 
 
-def false_alarms(connection: duckdb.DuckDBPyConnection, size: int, count: int, batch: int) -> tuple[float, float, float]:
+def false_alarms(
+    connection: duckdb.DuckDBPyConnection, size: int, count: int, batch: int
+) -> tuple[float, float, float]:
     """The shares of windows with any significant p after correction, any is_beyond and any is_drifted, without drift."""
     random = np.random.default_rng(size)
     significant, beyond, drifted, done = 0, 0, 0, 0

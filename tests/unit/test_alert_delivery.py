@@ -236,4 +236,4 @@ def test_an_expression_may_be_anything_that_sql_takes() -> None:
     asked = {"where": "monitoring.alerts", "declared": {"rules": [rule]}, "tables": TABLES}
     answer = json.loads(alert_rules(json.dumps(asked)))
     assert answer["problems"] == ""
-    assert answer["rules"][0]["subject"] == "relation || '.' || feature || ' against ' || comparison"
+    assert answer["rules"][0]["subject"] == "relation || ' against ' || comparison"

@@ -64,3 +64,10 @@ def _accepted(fault: Fault, suggestion: dict[str, Any]) -> tuple[dict[str, Any],
         one["name"]: {"type": one["data_type"], "meta": one.get("config", {}).get("meta")} for one in new["columns"]
     }
     return (declared(accepted, new["config"]["meta"]["schema"]),)
+
+
+def test_a_unit_that_is_right_again_is_no_change(connection: duckdb.DuckDBPyConnection) -> None:
+    wrong = "select * exclude (amount), amount * 1.609344 as amount from {rows}"
+    windows = [orders(), orders(), orders(), wrong.format(rows=f"({orders()})"), orders()]
+    assert [one["kind"] for one in find(connection, windows, declared(TYPES, {}))] == []
+    assert [one["kind"] for one in find(connection, windows[:-1], declared(TYPES, {}))] == ["unit_change"]

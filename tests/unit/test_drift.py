@@ -17,13 +17,17 @@ CONNECTION = connect()
 NUMBERS = some.one_of(
     some.lists(some.integers(-3, 3).map(float), min_size=1, max_size=40),
     some.lists(some.floats(-1e6, 1e6, allow_subnormal=False), min_size=1, max_size=60),
-    some.lists(some.floats(allow_nan=False, allow_infinity=False, min_value=-1e90, max_value=1e90), min_size=1, max_size=5),
+    some.lists(
+        some.floats(allow_nan=False, allow_infinity=False, min_value=-1e90, max_value=1e90), min_size=1, max_size=5
+    ),
 )
 
 
 def check(found: dict[str, dict[str, Any]], expected: dict[str, float]) -> None:
     for method, value in expected.items():
-        assert found[method]["value"] == pytest.approx(value, rel=1e-9, abs=1e-7 if "distance" in method else 1e-9), method
+        assert found[method]["value"] == pytest.approx(value, rel=1e-9, abs=1e-7 if "distance" in method else 1e-9), (
+            method
+        )
 
 
 @given(NUMBERS, NUMBERS)
