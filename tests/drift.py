@@ -69,7 +69,7 @@ def expected_of_counts(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
         "js_distance_ln": ln_distance,
         "js_distance_log2": jensenshannon(p, q, base=2),
         "js_divergence_log2": ln_distance**2 / np.log(2),
-        "hellinger": np.sqrt(max(1 - np.sqrt(p * q).sum(), 0)),
+        "hellinger": np.linalg.norm(np.sqrt(p) - np.sqrt(q)) / np.sqrt(2),
         "l_infinity": max(abs(one - other) for one, other in zip(p, q, strict=True)),
         "normalised_absolute_difference": max(abs(one - other) for one, other in zip(a, b, strict=True))
         / (a + b).sum(),

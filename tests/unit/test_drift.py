@@ -33,7 +33,7 @@ def check(found: dict[str, dict[str, Any]], expected: dict[str, float]) -> None:
 
 
 @given(NUMBERS, NUMBERS)
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_numbers_are_those_of_scipy_evidently_and_nannyml(reference: list[float], current: list[float]) -> None:
     found = measured(CONNECTION, reference, current)
     check(found, expected_of_numbers(np.array(reference), np.array(current)))
@@ -61,7 +61,7 @@ def test_many_numbers_whatever_their_distribution(kind: str) -> None:
 
 
 @given(some.lists(some.sampled_from("abcdefgh"), min_size=1), some.lists(some.sampled_from("cdefghij"), min_size=1))
-@settings(max_examples=20)
+@settings(max_examples=10)
 def test_categories_by_brute_force(reference: list[str], current: list[str]) -> None:
     values = sorted({*reference, *current})
     a, b = (np.array([side.count(value) for value in values]) for side in (reference, current))
