@@ -69,20 +69,18 @@ def expected_of_counts(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
         "js_distance_ln": ln_distance,
         "js_distance_log2": jensenshannon(p, q, base=2),
         "js_divergence_log2": ln_distance**2 / np.log(2),
-        "hellinger": np.sqrt(max(1 - np.sqrt(p * q).sum(), 0)),
+        "hellinger": np.linalg.norm(np.sqrt(p) - np.sqrt(q)) / np.sqrt(2),
         "l_infinity": max(abs(one - other) for one, other in zip(p, q, strict=True)),
         "normalised_absolute_difference": max(abs(one - other) for one, other in zip(a, b, strict=True))
         / (a + b).sum(),
         "chi_square": stats.chi2_contingency([a, b], correction=False)[0],
-        "chi_square_reference_exact": float(
-            np.sum(
-                [
-                    (y - x * b.sum() / a.sum()) ** 2 / (x * b.sum() / a.sum()) if x else np.inf
-                    for x, y in zip(a, b, strict=True)
-                ]
-            )
-        ),
+        "chi_square_reference_exact": _exact_chi_square(a * b.sum() / a.sum(), b),
     }
+
+
+def _exact_chi_square(expected: np.ndarray, found: np.ndarray) -> float:
+    terms = [(one - other) ** 2 / other if other else np.inf for one, other in zip(found, expected, strict=True)]
+    return float(np.sum(terms))
 
 
 def _filled(share: np.ndarray) -> np.ndarray:

@@ -95,7 +95,8 @@ compared_shares as (
         sum((filled_p - filled_q) * ln(filled_p / filled_q) order by a, b) as psi,
         least(greatest(sum({{ eiderdown.half_divergence('p', 'q') }} + {{ eiderdown.half_divergence('q', 'p') }} order by a, b), 0), ln(2))
             as js,
-        sqrt(greatest(1 - sum(sqrt(p * q) order by a, b), 0)) as hellinger,
+        -- As √(1 - Σ √(pq)), of which the difference would lose its digits.
+        sqrt(sum(pow(sqrt(p) - sqrt(q), 2) order by a, b) / 2) as hellinger,
         any_value(l_infinity) as l_infinity,
         max(abs(a - b) / (n + m)) as normalised_absolute_difference,
         sum(pow(a * m - b * n, 2) / n / m / (a + b) order by a, b) as chi_square,

@@ -6,7 +6,7 @@
     comparison: 'reference' (rows of its own that never change; windows among them are not judged), 'previous' (the window before)
     and 'training' (the rows of the dataset version that the version learned from which served most of the window, and for `score`
     that version's scores of its test split). is_drifted: is_beyond here and in the window before, which is what alarms.
-    `(all)` with the method classifier_auc: all columns together (ml/drift/classifier.py), of at most 4,000 rows a side; evidence
+    `(all)` with the method classifier_auc: all columns together (ml/drift/classifier.py), of at most 2,000 rows a side; evidence
     names the columns. A window is judged once, and again when its rows have changed.
 
     A column's `config.meta.drift`, or for the comparison 'training' `skew`, {method: limit}, replaces its tolerance, and says
@@ -231,7 +231,7 @@ union all by name
 {% endmacro %}
 
 
-{# The rows (window_at, slice, …) of the method classifier_auc, over every k-th row of a side, so that there are at most 4,000. #}
+{# The rows (window_at, slice, …) of the method classifier_auc, over every k-th row of a side, so that there are at most 2,000. #}
 {% macro told_apart(reference, current, columns) %}
     {%- set parts = [] -%}
     {%- for column, type in columns.items() -%}
@@ -262,7 +262,7 @@ union all by name
                 where slice = 'all'
             )
         )
-        where place % ceil(row_count / 4000) = 0
+        where place % ceil(row_count / 2000) = 0
         group by window_at
         having bool_or(is_reference) and not bool_and(is_reference)
     )

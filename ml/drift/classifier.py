@@ -15,12 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 FOLDS = 4
-PARAMETERS = {"num_boost_round": 50, "early_stopping_rounds": 5, "learning_rate": 0.1, "num_leaves": 15}
+PARAMETERS = {"num_boost_round": 30, "early_stopping_rounds": 5, "learning_rate": 0.2, "num_leaves": 15}
 NAMED_FEATURES = 3
 # Of a category with more values, these occur most.
 _CATEGORIES = 100
 _LEAST_ROWS = 50
-_RESULT = "STRUCT(value DOUBLE, p_value DOUBLE, chance DOUBLE, reference_count BIGINT, row_count BIGINT, evidence VARCHAR)"
+_RESULT = (
+    "STRUCT(value DOUBLE, p_value DOUBLE, chance DOUBLE, reference_count BIGINT, row_count BIGINT, evidence VARCHAR)"
+)
 
 
 def register(connection: duckdb.DuckDBPyConnection) -> None:
@@ -89,11 +91,9 @@ def _out_of_fold(table: pa.Table, reference_rows: int) -> tuple[float, dict[str,
         trees = LightGBM(trained.artifact, features, 1)
         test = fold == held_out
         scores.append(measure("auc", "binary", trees.predict(matrix[test]), target[test], None))
-        gain += np.abs(trees.contributions(matrix[test][:500]))[:, :-1].mean(axis=0)
+        gain += np.abs(trees.contributions(matrix[test][:200]))[:, :-1].mean(axis=0)
     shares = gain / max(gain.sum(), np.finfo(float).tiny)
-    return float(np.mean(scores)), {
-        feature.name: float(share) for feature, share in zip(features, shares, strict=True)
-    }
+    return float(np.mean(scores)), {feature.name: float(share) for feature, share in zip(features, shares, strict=True)}
 
 
 def _feature(table: pa.Table, name: str) -> Any:

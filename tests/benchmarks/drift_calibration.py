@@ -31,7 +31,10 @@ COLUMNS = {f"number_{place}": "double" for place in range(NUMBERS)} | {
 
 
 def rows(random: np.random.Generator, count: int, shift: float = 0.0, share: float = 0.0) -> dict[str, np.ndarray]:
-    """Columns of `count` rows. shift: of the numbers, in σ of the normal one behind each; share: of rows whose category is the first."""
+    """Columns of `count` rows.
+
+    shift: of the normal number behind each number, in standard deviations; share: of rows that get the rarest category.
+    """
     made = (lambda x: x, np.exp, lambda x: -np.log1p(-_normal_share(x)), np.round)
     columns: dict[str, np.ndarray] = {
         f"number_{place}": made[place % len(made)](random.normal(size=count) + shift) for place in range(NUMBERS)
@@ -99,12 +102,12 @@ def delay(connection: duckdb.DuckDBPyConnection, size: int, column: str, repeats
     for _ in range(repeats):
         windows = [rows(random, size, **change) for _ in range(LONGEST_DELAY)]
         found = judged(connection, rows(random, REFERENCE_ROWS), windows, {column: COLUMNS[column]})
-        beyond = {window: False for window in range(LONGEST_DELAY)}
+        beyond = dict.fromkeys(range(LONGEST_DELAY), False)
         for window, _, is_beyond, _ in found:
             beyond[window] |= is_beyond
         agreed = [window + 1 for window in range(1, LONGEST_DELAY) if beyond[window] and beyond[window - 1]]
         delays += agreed[:1]
-    return f"{np.mean(delays):.1f} ({len(delays) / repeats:.0%})" if delays else "–"
+    return f"{np.mean(delays):.1f} ({len(delays) / repeats:.0%})" if delays else "-"
 
 
 def main() -> None:
@@ -129,7 +132,8 @@ def main() -> None:
         delays.add_column(name, justify="right")
     for shift in SHIFTS:
         delays.add_row(
-            f"{shift} σ", *(delay(connection, size, "number_0", chosen.repeats, shift=shift) for size in SIZES)
+            f"{shift} standard deviations",
+            *(delay(connection, size, "number_0", chosen.repeats, shift=shift) for size in SIZES),
         )
     for share in SHARES:
         delays.add_row(

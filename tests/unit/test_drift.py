@@ -1,17 +1,19 @@
 """macros/drift against scipy, numpy and formulas written a second time."""
 
+import json
 import math
 from typing import Any
 
-import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from scipy import stats
 
+from ml.drift.classifier import tell_apart
 from ml.drift.probabilities import ks_p_value
-from tests.drift import connect, expected_of_counts, expected_of_numbers, measured
+from tests.drift import MACROS, connect, expected_of_counts, expected_of_numbers, measured
 
 CONNECTION = connect()
 NUMBERS = some.one_of(
@@ -31,7 +33,7 @@ def check(found: dict[str, dict[str, Any]], expected: dict[str, float]) -> None:
 
 
 @given(NUMBERS, NUMBERS)
-@settings(max_examples=60)
+@settings(max_examples=15)
 def test_numbers_are_those_of_scipy_evidently_and_nannyml(reference: list[float], current: list[float]) -> None:
     found = measured(CONNECTION, reference, current)
     check(found, expected_of_numbers(np.array(reference), np.array(current)))
@@ -59,7 +61,7 @@ def test_many_numbers_whatever_their_distribution(kind: str) -> None:
 
 
 @given(some.lists(some.sampled_from("abcdefgh"), min_size=1), some.lists(some.sampled_from("cdefghij"), min_size=1))
-@settings(max_examples=40)
+@settings(max_examples=10)
 def test_categories_by_brute_force(reference: list[str], current: list[str]) -> None:
     values = sorted({*reference, *current})
     a, b = (np.array([side.count(value) for value in values]) for side in (reference, current))
@@ -99,27 +101,60 @@ def test_the_probability_of_a_difference_is_scipys(n: int, m: int, data: Any) ->
     assert ks_p_value(float(expected.statistic), n, m) == pytest.approx(expected.pvalue, rel=1e-9)
 
 
-def test_groups_are_compared_with_their_own(request: pytest.FixtureRequest) -> None:
-    from tests.drift import MACROS
-
-    with duckdb.connect() as connection:
-        from ml.drift.probabilities import register
-
-        register(connection)
-        connection.execute("select setseed(0.4)")
+def test_groups_are_compared_with_their_own() -> None:
+    with connect() as connection:
         for name in ("old", "new"):
             connection.execute(
-                f'create table {name} as select random() as "a b", nullif(i % 3, 2) as g, '
+                f"create table {name} as select hash(i, '{name}') / 1e10 as \"a b\", nullif(i % 3, 2) as g, "
                 "timestamptz '2020-01-01' + to_hours(i) as t, [i] as l from range(200) as rows (i)"
             )
-        columns = {"a b": "double", "t": "timestamptz", "l": "integer[]", "j": "json"}
-        columns.pop("j")
+        columns = {"a b": "double", "t": "timestamptz", "l": "integer[]"}
         whole = connection.sql(MACROS.drift_between("old", "new", columns, ["g"])).fetchall()
         parts = []
-        for group in ("g = 0", "g = 1", "g is null"):
-            parts += connection.sql(
-                f"select any_value(g), part.* from ({MACROS.drift_between(f'(from old where {group})', f'(from new where {group})', columns)}) "
-                f"as part, (select g from old where {group} limit 1) group by all"
-            ).fetchall()
-    assert {row[:3]: row[3:] for row in whole} == {row[:3]: pytest.approx(row[3:], nan_ok=True) for row in parts}
+        for group, condition in {0: "g = 0", 1: "g = 1", None: "g is null"}.items():
+            sides = (f"(from {name} where {condition})" for name in ("old", "new"))
+            parts += [(group, *row) for row in connection.sql(MACROS.drift_between(*sides, columns)).fetchall()]
+    assert {row[:3]: row[3:] for row in whole} == {row[:3]: pytest.approx(row[3:]) for row in parts}
     assert len(whole) == len(parts)
+
+
+@given(some.lists(some.floats(0, 1), min_size=1, max_size=20), some.lists(some.floats(0, 1), min_size=1, max_size=20))
+@settings(max_examples=20)
+def test_p_values_are_corrected_over_what_decides_in_a_group(first: list[float], second: list[float]) -> None:
+    rows = ", ".join(
+        f"({group}, 'f{place}', 'm', cast({p!r} as double), 1.0, 0.0)"
+        for group, values in enumerate((first, second))
+        for place, p in enumerate(values)
+    )
+    measured = (
+        f"(values {rows}, (0, 'f0', 'other', 1e-9, 1.0, 0.0)) as m (g, feature, \"method\", p_value, value, chance)"
+    )
+    limits = (
+        "(select 'f' || i as feature, unnest(['m', 'other']) as \"method\", 0.5 as tolerance, \"method\" = 'm' as decides "
+        "from range(20) as r (i))"
+    )
+    query = MACROS.judged_drift(measured, limits, ["g"])
+    found = CONNECTION.sql(
+        f"select g, feature, adjusted_p_value, is_beyond from ({query}) where \"method\" = 'm'"
+    ).fetchall()
+    adjusted = {(group, feature): (p, is_beyond) for group, feature, p, is_beyond in found}
+    for group, values in enumerate((first, second)):
+        for place, expected in enumerate(stats.false_discovery_control(values)):
+            p, is_beyond = adjusted[group, f"f{place}"]
+            assert p == pytest.approx(expected, rel=1e-12, abs=1e-300)
+            assert is_beyond == (p <= 0.05)
+
+
+def test_a_classifier_names_what_it_tells_sides_apart_by() -> None:
+    random = np.random.default_rng(5)
+    sides = [
+        pa.table(
+            {"a": random.normal(size=300), "b": random.normal(size=300) + shift, "c": random.choice(["x", "y"], 300)}
+        )
+        for shift in (0.0, 2.0)
+    ]
+    told = tell_apart(*sides)
+    assert told["value"] > 0.85
+    assert told["p_value"] < 1e-9
+    assert next(iter(json.loads(told["evidence"])["features"])) == "b"
+    assert tell_apart(sides[0], sides[0].slice(0, 20))["value"] is None
