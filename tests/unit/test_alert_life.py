@@ -93,7 +93,7 @@ def loop(windows: list[dict[str, bool]], for_windows: int) -> list[Alert]:
 DRIFT = {"name": "drift", "table": "drift", "where": "is_drifted", "subject": "feature", "text": "'value ' || value"}
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(
     st.lists(st.fixed_dictionaries({name: st.booleans() for name in SUBJECTS}), min_size=1, max_size=8),
     st.integers(1, 3),

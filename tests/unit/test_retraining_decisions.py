@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -17,24 +18,24 @@ SERVED = [{"model": "late", "relation": "monitoring.late_served", "every": "mont
 
 
 @pytest.fixture
-def connection() -> duckdb.DuckDBPyConnection:
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     """The clock stands in the middle of July 2013; two windows were judged since the version learned until March."""
-    connection = duckdb.connect()
-    connection.execute("set TimeZone = 'UTC'")
-    connection.execute(
-        "create table clock as select timestamptz '2013-07-15' as as_of;"
-        "create table drift (relation varchar, comparison varchar, window_at timestamptz, slice varchar, feature varchar, "
-        "is_drifted boolean);"
-        "create table performance (model varchar, window_at timestamptz, slice varchar, basis varchar, metric varchar, "
-        "value double, threshold double, is_degraded boolean)"
-    )
-    for month in ("2013-05-01", "2013-06-01"):
-        for feature in ("a", "b", "c", "d", "score", "(all)"):
-            row = ["monitoring.late_served", "training", month, "all", feature, False]
-            connection.execute("insert into drift values (?, ?, ?, ?, ?, ?)", row)
-        row = ["late", month, "all", "realised", "auc", 0.7, 0.65, False]
-        connection.execute("insert into performance values (?, ?, ?, ?, ?, ?, ?, ?)", row)
-    return connection
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(
+            "create table clock as select timestamptz '2013-07-15' as as_of;"
+            "create table drift (relation varchar, comparison varchar, window_at timestamptz, slice varchar, feature varchar, "
+            "is_drifted boolean);"
+            "create table performance (model varchar, window_at timestamptz, slice varchar, basis varchar, metric varchar, "
+            "value double, threshold double, is_degraded boolean)"
+        )
+        for month in ("2013-05-01", "2013-06-01"):
+            for feature in ("a", "b", "c", "d", "score", "(all)"):
+                row = ["monitoring.late_served", "training", month, "all", feature, False]
+                connection.execute("insert into drift values (?, ?, ?, ?, ?, ?)", row)
+            row = ["late", month, "all", "realised", "auc", 0.7, 0.65, False]
+            connection.execute("insert into performance values (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        yield connection
 
 
 def decide(
