@@ -6,10 +6,10 @@ import types
 from typing import Any
 
 import jinja2
-from tests.rendered import package
 
 from tests.benchmarks.monitoring import table
 from tests.conftest import REPOSITORY
+from tests.rendered import package
 
 
 def _literal(text: str) -> str:

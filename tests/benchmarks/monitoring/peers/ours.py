@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 from measured import measure
+
 from ml.drift import probabilities
 
 
