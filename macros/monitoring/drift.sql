@@ -112,7 +112,7 @@ union all by name
         from (
             select {{ window_at }} as window_at, version
             from {{ declared.relation }}
-            group by all
+            group by 1, 2
             qualify row_number() over (partition by window_at order by count(*) desc, version desc) = 1
         )
         inner join {{ versions }} as versions using (version)

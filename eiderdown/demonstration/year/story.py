@@ -47,7 +47,7 @@ def tell(database: Path, start: dt.datetime, end: dt.datetime) -> Month:
             [start, end],
         ).fetchall()[0][0]
         alerts = connection.execute(
-            "select rule, severity, subject, text, opened_at from monitoring.alerts where opened_at >= ? and opened_at < ? "
+            "select rule, severity, subject, text, opened_at from monitoring.alerts where opened_at > ? and opened_at <= ? "
             "order by opened_at, severity, subject",
             [start, end],
         ).fetchall()
