@@ -243,7 +243,7 @@ union all by name
         {%- endif -%}
     {%- endfor %}
     -- Materialized, since an expression that is used twice is computed twice.
-    with told as materialized (
+    with classified as materialized (
         select
             window_at,
             drift_classifier(list(sampled) filter (is_reference), list(sampled) filter (not is_reference)) as told
@@ -267,8 +267,13 @@ union all by name
         having bool_or(is_reference) and not bool_and(is_reference)
     )
 
-    select window_at, 'all' as slice, '(all)' as feature, 'classifier_auc' as method, told.* replace (cast(told.evidence as json) as evidence)
-    from told
+    select
+        window_at,
+        'all' as slice,
+        '(all)' as feature,
+        'classifier_auc' as method,
+        told.* replace (cast(told.evidence as json) as evidence)
+    from classified
 {% endmacro %}
 
 
