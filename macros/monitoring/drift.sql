@@ -19,8 +19,8 @@
 {% macro default__drift() -%}
 {%- set contract = eiderdown.platform_contracts().drift -%}
 {{- config(mutable=contract.columns.keys() | reject('in', contract.primary_key) | list) -}}
-{#- Before the return below, so that dbt sees them. #}
-{%- do ref('feature_statistics') -%}
+{#- Before the return below, so that dbt sees them. The scores come before registry.model_metrics. #}
+{%- do [ref('feature_statistics'), ref('datasets'), ref('model_versions'), ref('model_metrics')] -%}
 {%- set clock = ref('clock') -%}
 {%- if not execute -%}{{ return('select 1') }}{%- endif -%}
 {{ eiderdown.no_rows('drift') }}
@@ -243,7 +243,7 @@ union all by name
         {%- endif -%}
     {%- endfor %}
     -- Materialized, since an expression that is used twice is computed twice.
-    with apart as materialized (
+    with classified as materialized (
         select
             window_at,
             drift_classifier(list(sampled) filter (is_reference), list(sampled) filter (not is_reference)) as told
@@ -267,8 +267,13 @@ union all by name
         having bool_or(is_reference) and not bool_and(is_reference)
     )
 
-    select window_at, 'all' as slice, '(all)' as feature, 'classifier_auc' as method, told.* replace (cast(told.evidence as json) as evidence)
-    from apart
+    select
+        window_at,
+        'all' as slice,
+        '(all)' as feature,
+        'classifier_auc' as method,
+        told.* replace (cast(told.evidence as json) as evidence)
+    from classified
 {% endmacro %}
 
 
