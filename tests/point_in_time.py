@@ -1,13 +1,10 @@
 """A point-in-time join in plain Python, row by row, from the definition alone; and the macro, rendered without dbt."""
 
 import datetime as dt
-import types
 from collections.abc import Callable
 from typing import Any
 
-import jinja2
-
-from tests.conftest import REPOSITORY
+from tests.rendered import package
 
 Row = dict[str, Any]
 
@@ -57,22 +54,7 @@ def declaration(view: str, entity: list[str], features: list[str], ttl: dt.timed
     }
 
 
-class CompilerError(Exception):
-    """What exceptions.raise_compiler_error raises here."""
-
-
 def rendered_macro() -> Callable[..., str]:
     """point_in_time_join() as a Python function that returns SQL."""
-    environment = jinja2.Environment(extensions=["jinja2.ext.do"])
-    source = (REPOSITORY / "macros" / "datasets" / "point_in_time.sql").read_text()
-
-    class Exceptions:
-        @staticmethod
-        def raise_compiler_error(message: str) -> None:
-            raise CompilerError(message)
-
-    package = types.SimpleNamespace()
-    module: Any = environment.from_string(source, globals={"exceptions": Exceptions, "eiderdown": package}).module
-    for name in ("is_expired", "refuse_repeated_features", "in_order_of_knowing"):
-        setattr(package, name, getattr(module, name))
-    return module.point_in_time_join
+    macro: Callable[..., str] = package("datasets/point_in_time").point_in_time_join
+    return macro

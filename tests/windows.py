@@ -1,59 +1,9 @@
-"""Rolling aggregates in plain Python, from the definition alone, and the macro, rendered without dbt."""
+"""Rolling aggregates in plain Python, from the definition alone."""
 
 import datetime as dt
-import json
 import math
-import re
-import types
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
-
-import jinja2
-
-from tests.conftest import REPOSITORY
-from tests.point_in_time import CompilerError
-
-
-class _Return(Exception):
-    """What dbt's return() does: it leaves a macro with a value."""
-
-
-def package(**others: Any) -> Any:
-    """The macros of macros/windows as Python functions. others: what else they are to find under `eiderdown`."""
-    environment = jinja2.Environment(extensions=["jinja2.ext.do"])
-    macros = types.SimpleNamespace(**others)
-
-    def leave(value: Any) -> None:
-        raise _Return(value)
-
-    class Exceptions:
-        @staticmethod
-        def raise_compiler_error(message: str) -> None:
-            raise CompilerError(message)
-
-    def returning(macro: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*arguments: Any) -> Any:
-            try:
-                return macro(*arguments)
-            except _Return as left:
-                return left.args[0]
-
-        return called
-
-    names = {
-        "eiderdown": macros,
-        "exceptions": Exceptions,
-        "return": leave,
-        "modules": types.SimpleNamespace(re=re),
-        "tojson": json.dumps,
-        "fromjson": json.loads,
-    }
-    for path in sorted((REPOSITORY / "macros" / "windows").glob("*.sql")):
-        for name, macro in vars(environment.from_string(path.read_text(), globals=names).module).items():
-            if callable(macro):
-                setattr(macros, name, returning(macro))
-    return macros
 
 
 def brute_force(

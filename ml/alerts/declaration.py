@@ -46,7 +46,16 @@ TEXTS = {
 DEFAULT_RULES = (
     {"name": "data_anomaly", "table": "anomalies", "where": "severity = 'error'"},
     {"name": "drift", "table": "drift", "where": "is_drifted", "severity": "warning"},
-    {"name": "degraded_model", "table": "model_performance", "where": "is_degraded"},
+    {"name": "degraded_model", "table": "model_performance", "where": "is_degraded and slice = 'all'"},
+    # Slices are many and small: by chance alone one of them is degraded every few windows.
+    {
+        "name": "degraded_slice",
+        "table": "model_performance",
+        "where": "is_degraded and slice <> 'all'",
+        "subject": "model || ', ' || slice || ': ' || metric || ', ' || basis",
+        "severity": "warning",
+        "for_windows": 2,
+    },
     {
         "name": "serving_skew",
         "table": "serving_consistency",

@@ -20,9 +20,9 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.windows import package
+from tests.rendered import package
 
-MACROS = package()
+MACROS = package("windows/*")
 HOURS = (24, 6, 168, 1, 12, 48, 72, 3, 336, 720)
 AGGREGATES = {"n": "count", "total": "sum", "average": "mean", "spread": "stddev", "least": "min", "most": "max"}
 NAIVE = {**{kind: kind for kind in AGGREGATES.values()}, "mean": "avg", "stddev": "stddev_samp"}

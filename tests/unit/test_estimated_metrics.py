@@ -18,9 +18,10 @@ from sklearn.isotonic import IsotonicRegression
 
 from ml.performance.calibration import calibration, is_lowered, isotonic_points
 from ml.plugin import register_calibration
-from tests.metrics import package, rows
+from tests.metrics import rows
+from tests.rendered import package
 
-MACROS = package()
+MACROS = package("metrics/*")
 REFERENCES = Path(__file__).parent / "references"
 NANNYML = json.loads((REFERENCES / "nannyml.json").read_text())
 

@@ -6,9 +6,10 @@ import duckdb
 import numpy as np
 import pytest
 
-from tests.metrics import load, package, rows
+from tests.metrics import load, rows
+from tests.rendered import package
 
-MACROS = package()
+MACROS = package("metrics/*")
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import calibration, metrics
 
-from tests.metrics import load, package, rows
-from tests.point_in_time import CompilerError
+from tests.metrics import load, rows
+from tests.rendered import CompilerError, package
 
-MACROS = package()
+MACROS = package("metrics/*")
 CLASSES = ("ant", "bee", "Cat", "é")
 
 

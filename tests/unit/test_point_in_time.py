@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.point_in_time import CompilerError, brute_force, declaration, rendered_macro
+from tests.point_in_time import brute_force, declaration, rendered_macro
+from tests.rendered import CompilerError
 
 NOON = dt.datetime(2024, 3, 31, 12, tzinfo=dt.UTC)
 DATABASE = duckdb.connect()

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.point_in_time import CompilerError
-from tests.windows import brute_force, package
+from tests.rendered import CompilerError, package
+from tests.windows import brute_force
 
-MACROS = package()
+MACROS = package("windows/*")
 NOON = dt.datetime(2024, 3, 31, 12, tzinfo=dt.UTC)
 Event = dict[str, Any]
 FEATURES = {
