@@ -158,14 +158,14 @@ FAULTS = [
         "amount",
         {},
         orders("amount * 1.609344 as amount"),
-        "has quantiles 1.609 times those of the windows before, as of miles to kilometres",
+        "has quantiles 1.609 times those of the window before, as of miles to kilometres",
     ),
     column(
         "scale_change",
         "amount",
         {},
         orders("amount * 7 as amount"),
-        "has quantiles 7 times those of the windows before",
+        "has quantiles 7 times those of the window before",
         severity="warning",
     ),
     column(

@@ -115,13 +115,13 @@
         {
             'kind': 'unit_change', 'severity': 'error',
             'when': "scale.conversion is not null",
-            'text': "format('has quantiles {:.4g} times those of the windows before, as of {}', scale.factor, scale.conversion)",
+            'text': "format('has quantiles {:.4g} times those of the window before, as of {}', scale.factor, scale.conversion)",
             'evidence': "json_object('factor', scale.factor, 'conversion', scale.conversion, 'quantiles', to_json(now.quantiles))",
         },
         {
             'kind': 'scale_change', 'severity': 'warning',
             'when': "scale.conversion is null and scale.factor not between 0.5 and 2",
-            'text': "format('has quantiles {:.4g} times those of the windows before', scale.factor)",
+            'text': "format('has quantiles {:.4g} times those of the window before', scale.factor)",
             'evidence': "json_object('factor', scale.factor, 'quantiles', to_json(now.quantiles))",
         },
         {

@@ -1,13 +1,14 @@
 {#
     Where every quantile of a column is the same number of times what it was: a unit has changed, miles to kilometres, say.
 
-    pairs: SQL relation of relation, window_at, feature and now, a struct of monitoring.feature_statistics with earlier_quantiles, those of the
-    five windows before, whose medians are what it was. Returns a select of relation, window_at, feature, factor and conversion (null
-    where the factor is none that is known), one row for each suspicion.
+    pairs: SQL relation of relation, window_at, feature, now and before, structs of monitoring.feature_statistics; now has earlier_quantiles, those
+    of the five windows before. Returns a select of relation, window_at, feature, factor and conversion (null where the factor is none
+    that is known), one row for each suspicion. The factor is to the window before, and nearly the same to the median of the five: a
+    unit that is right again is no change. Shares, between 0 and 1 in both windows, have no unit.
     A season can scale a column too (the temperatures of April are 1.3 times those of March), so an unknown factor alone says little.
 
     At least six in seven of the quantiles that are not zero, and four that differ, agree within 5 % with the median factor, which lies
-    outside of 0.8 to 1.25; each window has 50 values. A mixture that shifts moves its quantiles by different factors. Of
+    outside of 0.8 to 1.25; both windows have 50 values. A mixture that shifts moves its quantiles by different factors. Of
     temperatures, which have no common factor, the two scales themselves are tried.
 #}
 {% macro unit_changes(pairs) -%}
@@ -45,18 +46,24 @@ from (
             relation,
             window_at,
             feature,
-            list_transform(map_keys(now.quantiles), lambda key: {
-                'old': list_aggregate(list_transform(now.earlier_quantiles, lambda one: one[key]), 'median'), 'new': now.quantiles[key]
-            }) as quantiles,
-            list_max(list_transform(quantiles, lambda one: one.old)) - list_min(list_transform(quantiles, lambda one: one.old)) as width,
-            list_filter(quantiles, lambda one: one.old * one.new > 0) as factors
+            list_transform(map_keys(now.quantiles), lambda key: {'old': before.quantiles[key], 'new': now.quantiles[key]}) as quantiles,
+            list_max(map_values(before.quantiles)) - list_min(map_values(before.quantiles)) as width,
+            list_filter(quantiles, lambda one: one.old * one.new > 0) as factors,
+            list_aggregate(list_transform(now.earlier_quantiles, lambda one: one[0.5]), 'median') as usual_median,
+            now.quantiles[0.5] as median,
+            before.quantiles[0.5] as median_before
         from {{ pairs }}
         where now.row_count - now.missing_count - now.nan_count - now.infinite_count >= 50
-            and len(now.earlier_quantiles) > 0
+            and before.row_count - before.missing_count - before.nan_count - before.infinite_count >= 50
             and cardinality(now.quantiles) > 0
+            and cardinality(before.quantiles) > 0
+            -- What stays between 0 and 1 is a share, which has no unit.
+            and not (least(cast(now.min as double), cast(before.min as double)) >= 0 and greatest(cast(now.max as double), cast(before.max as double)) <= 1)
     )
 )
-where is_celsius or is_fahrenheit or is_scaled
+where (is_celsius or is_fahrenheit or is_scaled)
+    -- In the same direction as seen from the windows before, by half the way at least.
+    and (median - usual_median) / (median - median_before) > 0.5
 {%- endmacro %}
 
 
