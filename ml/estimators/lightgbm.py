@@ -28,6 +28,8 @@ OBJECTIVES = {
     "regression": ("regression", "regression_l1", "huber", "fair", "quantile", "mape"),
 }
 METRICS = {"binary": "binary_logloss", "multiclass": "multi_logloss", "regression": "l2"}
+# Of fewer rows, threads mostly wait for each other, the more so where others use the machine.
+_ROWS_FOR_THREADS = 50_000
 _OWN = ("num_boost_round", "early_stopping_rounds")
 _FIXED = ("seed", "deterministic", "force_row_wise", "verbosity", "num_threads", "num_class", "linear_tree")
 
@@ -77,7 +79,7 @@ class LightGBM(Estimator):
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
-            "num_threads": os.cpu_count(),
+            "num_threads": os.cpu_count() if len(data.train[1]) > _ROWS_FOR_THREADS else 1,
         }
         if data.task == "multiclass":
             fixed["num_class"] = data.outputs
