@@ -7,7 +7,8 @@
     and 'training' (the rows of the dataset version that the version learned from which served most of the window, and for `score`
     that version's scores of its test split). is_drifted: is_beyond here and in the window before, which is what alarms.
     `(all)` with the method classifier_auc: all columns together (ml/drift/classifier.py), of at most 2,000 rows a side; evidence
-    names the columns. A window is judged once, and again when its rows have changed.
+    names the columns. A window is judged once, and again when its rows have changed. A time is compared by how far it lies from
+    the row's `at`.
 
     A column's `config.meta.drift`, or for the comparison 'training' `skew`, {method: limit}, replaces its tolerance, and says
     what decides.
@@ -82,8 +83,8 @@ union all by name
 
 
 {#
-    What windows are compared with: a list of {columns: {name: type}, slices, query}; query gives window_at, the slices' columns and
-    columns, with the rows of the reference once for each window.
+    What windows are compared with: a list of {columns: {name: type}, slices, at, query}; query gives window_at, the slices' columns,
+    columns and `at` (the relation's own if none is said), with the rows of the reference once for each window.
 #}
 {% macro sources_of_comparison(declared, comparison, windows) %}
     {%- set at = eiderdown.quoted(declared.at) -%}
@@ -130,6 +131,7 @@ union all by name
         {%- set moments = '(select unnest(' ~ eiderdown.moments(served) ~ ') as window_at)' -%}
         {%- do sources.append({
             'columns': columns,
+            'at': eiderdown.dataset_node_of(declared.model).config.meta.dataset.at,
             'slices': declared.slices | select('in', held) | list,
             'windows': served,
             'query': 'select window_at, given.* from ' ~ rows ~ ' as given cross join ' ~ moments,
@@ -204,29 +206,30 @@ union all by name
 {# What drift_between() and the classifier say of the windows of a source. #}
 {% macro drift_of_source(declared, source) %}
     {%- set at = eiderdown.quoted(declared.at) -%}
+    {%- set types = eiderdown.compared_types(source.columns) -%}
     {%- set slices = [] -%}
     {%- for column in source.slices -%}
         {%- do slices.append("coalesce('" ~ column ~ "=' || cast(" ~ eiderdown.quoted(column) ~ " as varchar), '" ~ column ~ " is null')") -%}
     {%- endfor -%}
     {%- set held -%}
         window_at, unnest({{ "['all'" ~ (', ' if slices) ~ slices | join(', ') ~ ']' }}) as slice
-        {%- for column in source.columns %}, {{ eiderdown.quoted(column) }}{% endfor %}
     {%- endset %}
     with current_rows as materialized (
-        select {{ held }}
+        select {{ held }}{{ eiderdown.compared_columns(source.columns, at) }}
         from (select {{ eiderdown.window_of(at, declared.every) }} as window_at, * from {{ declared.relation }})
         where window_at in {{ eiderdown.moments(source.windows) if source.windows else '(select window_at from judged)' }}
     ),
 
     reference_rows as materialized (
-        select {{ held }} from ({{ source.query }})
+        select {{ held }}{{ eiderdown.compared_columns(source.columns, eiderdown.quoted(source.at or declared.at)) }}
+        from ({{ source.query }})
     )
 
     select *, null as evidence
-    from ({{ eiderdown.drift_between('reference_rows', 'current_rows', source.columns, ['window_at', 'slice']) }})
+    from ({{ eiderdown.drift_between('reference_rows', 'current_rows', types, ['window_at', 'slice']) }})
     {%- if not source.is_score %}
     union all by name
-    ({{ eiderdown.told_apart('reference_rows', 'current_rows', source.columns) }})
+    ({{ eiderdown.told_apart('reference_rows', 'current_rows', types) }})
     {%- endif %}
 {% endmacro %}
 
