@@ -6,7 +6,7 @@
     the end of the first window in which it does not. A later row of windows is another alert. So alerts follow from the
     tables alone: a run that was killed, or came late, leaves out nothing. Where rows were computed anew, an alert whose time
     still overlaps keeps its name and begin; one that no longer follows is resolved. event_files has no windows: what
-    holds now is open.
+    holds now is open; so it is with windows that begin after the clock.
 
     rules: as eiderdown_alert_rules answers. relations: {table: relation}, those that rules are on; feature_statistics, where it is
     there, tells windows without an anomaly. windows: {relation or model: hour, day, week or month}. clock: a relation with as_of.
@@ -92,20 +92,26 @@ places as (
 ),
 
 judged as (
-    select *, row_number() over (partition by source, scope order by window_at) as place
+    -- Windows after the clock, where no row should be, stand in a row of their own.
+    select
+        *,
+        row_number() over (partition by source, scope, is_ahead order by window_at) + if(is_ahead, 1000000000, 0) as place
     from (
         select
             places.*,
-            case window_lengths.every
+            as_of,
+            window_at > as_of and source <> 'builds' as is_ahead,
+            case
+                when is_ahead then as_of
                 {%- for every in ['hour', 'day', 'week', 'month'] %}
-                when '{{ every }}' then {{ eiderdown.window_end('window_at', every) }}
+                when window_lengths.every = '{{ every }}' then {{ eiderdown.window_end('window_at', every) }}
                 {%- endfor %}
                 else window_at
             end as seen_at
         from places
         left join window_lengths using (scope)
+        cross join clock
     )
-    cross join clock
     -- What is not complete is not judged; builds go by the wall clock.
     where seen_at <= as_of or source = 'builds'
 ),
@@ -140,6 +146,7 @@ runs as (
 ended as (
     select
         runs.*,
+        runs.opened_at = (select as_of from clock) as is_now,
         judged.seen_at as resolved_at,
         row_number() over (order by rule, runs.subject, opened_at) as number
     from runs
@@ -158,7 +165,7 @@ continued as (
             and ended.subject = recorded.subject
             and (
                 (recorded.opened_at <= ended.last_seen_at and recorded.last_seen_at >= ended.opened_at)
-                or (ended.source = 'event_files' and recorded.resolved_at is null)
+                or (ended.is_now and recorded.resolved_at is null)
             )
         qualify row_number() over (partition by recorded.alert order by ended.opened_at) = 1
     )

@@ -120,6 +120,24 @@ def test_a_window_that_is_not_complete_is_not_judged() -> None:
     assert monitored.run(START + 0.9 * DAY) == []
 
 
+def test_rows_after_the_clock_are_one_alert_as_long_as_they_are_there() -> None:
+    """And windows before it neither end it nor are ended by it."""
+    monitored = Monitored(DRIFT)
+    monitored.add_window(0, {"a": True, "b": False})
+    for day in (3650, 3660):
+        monitored.add_window(day, {"a": False, "b": True})
+    monitored.run(START + DAY)
+    monitored.add_window(1, {"a": True, "b": False})
+    monitored.run(START + 2 * DAY)
+    assert monitored.lives() == [("a", START + DAY, START + 2 * DAY, None), ("b", START + DAY, START + 2 * DAY, None)]
+    monitored.connection.execute("delete from drift where window_at > ?", [START + 9 * DAY])
+    monitored.run(START + 3 * DAY)
+    assert monitored.lives() == [
+        ("a", START + DAY, START + 2 * DAY, None),
+        ("b", START + DAY, START + 2 * DAY, START + 3 * DAY),
+    ]
+
+
 def test_rows_of_one_subject_and_window_are_one_alert() -> None:
     monitored = Monitored({**DRIFT, "subject": "relation"})
     monitored.add_window(0, {"a": True, "b": True})
