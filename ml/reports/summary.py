@@ -53,7 +53,7 @@ def _of_relation(monitoring: Monitoring, quality: RelationQuality, comparisons: 
         return Light("relation", name, "error" if findings else "unknown", [*findings, "no complete window yet"])
     if quality.filled_at:
         findings.append(f"no rows after {window_label(quality.filled_at, quality.relation.every)}")
-    is_error = bool(drifted) or any(row["severity"] == "error" for row in [*alerts, *now])
+    is_error = any(row["severity"] == "error" for row in [*alerts, *now])
     return Light("relation", name, "error" if is_error else "warning" if findings else "good", findings)
 
 

@@ -129,7 +129,7 @@ def test_each_section_shows_its_rows(filled: duckdb.DuckDBPyConnection) -> None:
     shown = {name: " ".join(text.split()) for name, text in assert_harmless(page).sections.items()}
     assert set(shown) == set(SECTIONS)
     assert [(light.name, light.state) for light in lights] == [
-        ("monitoring.churn_served", "error"),
+        ("monitoring.churn_served", "warning"),
         ("sales.orders", "error"),
         ("churn", "error"),
     ]
