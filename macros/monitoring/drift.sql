@@ -82,21 +82,28 @@ union all by name
 
 
 {#
-    What windows are compared with: a list of {columns: {name: type}, slices, query}; query gives window_at, the slices' columns and
-    columns, with the rows of the reference once for each window.
+    What windows are compared with: a list of {columns: {name: type}, slices, query}; query gives the slices' columns and columns of the
+    reference's rows, and window_at where each window has a reference of its own (is_by_window). windows: the begins of those that are
+    compared, all where there are none.
 #}
 {% macro sources_of_comparison(declared, comparison, windows) %}
     {%- set at = eiderdown.quoted(declared.at) -%}
     {%- if comparison == 'training' -%}{{ return(eiderdown.training_sources(declared, windows)) }}{%- endif -%}
+    {%- set source = {'columns': declared.columns, 'slices': declared.slices} -%}
     {%- if comparison == 'previous' -%}
         {%- set window_at = eiderdown.window_end(eiderdown.window_of(at, declared.every), declared.every) -%}
-        {%- set query = 'select ' ~ window_at ~ ' as window_at, given.* from ' ~ declared.relation ~ ' as given where '
-            ~ window_at ~ ' in (select window_at from judged)' -%}
+        {%- do source.update({
+            'is_by_window': true,
+            'query': 'select ' ~ window_at ~ ' as window_at, given.* from ' ~ declared.relation ~ ' as given where '
+                ~ window_at ~ ' in (select window_at from judged)',
+        }) -%}
     {%- else -%}
-        {%- set query = 'select judged.window_at, given.* from ' ~ declared.relation ~ ' as given cross join judged where '
-            ~ eiderdown.reference_range(declared.compare.reference, at, at).replace(' > ', ' >= ') -%}
+        {%- do source.update({
+            'query': 'from ' ~ declared.relation ~ ' where '
+                ~ eiderdown.reference_range(declared.compare.reference, at, at).replace(' > ', ' >= '),
+        }) -%}
     {%- endif -%}
-    {{ return([{'columns': declared.columns, 'slices': declared.slices, 'query': query}]) }}
+    {{ return([source]) }}
 {% endmacro %}
 
 
@@ -127,12 +134,11 @@ union all by name
         {%- set held = adapter.get_columns_in_relation(rows) | map(attribute='name') | list -%}
         {%- set columns = {} -%}
         {%- for column, type in declared.columns.items() if column in held -%}{%- do columns.update({column: type}) -%}{%- endfor -%}
-        {%- set moments = '(select unnest(' ~ eiderdown.moments(served) ~ ') as window_at)' -%}
         {%- do sources.append({
             'columns': columns,
             'slices': declared.slices | select('in', held) | list,
             'windows': served,
-            'query': 'select window_at, given.* from ' ~ rows ~ ' as given cross join ' ~ moments,
+            'query': 'from ' ~ rows,
         }) -%}
         {%- if scores and 'score' in declared.columns -%}
             {%- do sources.append({
@@ -140,9 +146,8 @@ union all by name
                 'slices': [],
                 'is_score': true,
                 'windows': served,
-                'query': 'select window_at, ' ~ eiderdown.one_score(declared.model) ~ ' as score from ' ~ scores
-                    ~ ' cross join ' ~ moments ~ " where split = 'test' and version = " ~ version
-                    ~ ' and dataset_version = ' ~ dataset_version,
+                'query': 'select ' ~ eiderdown.one_score(declared.model) ~ ' as score from ' ~ scores
+                    ~ " where split = 'test' and version = " ~ version ~ ' and dataset_version = ' ~ dataset_version,
             }) -%}
         {%- endif -%}
     {%- endfor -%}
@@ -208,31 +213,33 @@ union all by name
     {%- for column in source.slices -%}
         {%- do slices.append("coalesce('" ~ column ~ "=' || cast(" ~ eiderdown.quoted(column) ~ " as varchar), '" ~ column ~ " is null')") -%}
     {%- endfor -%}
+    {%- set windows = 'select unnest(' ~ eiderdown.moments(source.windows) ~ ') as window_at' if source.windows else 'select window_at from judged' -%}
     {%- set held -%}
-        window_at, unnest({{ "['all'" ~ (', ' if slices) ~ slices | join(', ') ~ ']' }}) as slice
+        unnest({{ "['all'" ~ (', ' if slices) ~ slices | join(', ') ~ ']' }}) as slice
         {%- for column in source.columns %}, {{ eiderdown.quoted(column) }}{% endfor %}
-    {%- endset %}
+    {%- endset -%}
+    {%- set by, each = (['window_at', 'slice'], {}) if source.is_by_window else (['slice'], {'window_at': windows}) %}
     with current_rows as materialized (
-        select {{ held }}
+        select window_at, {{ held }}
         from (select {{ eiderdown.window_of(at, declared.every) }} as window_at, * from {{ declared.relation }})
-        where window_at in {{ eiderdown.moments(source.windows) if source.windows else '(select window_at from judged)' }}
+        where window_at in ({{ windows }})
     ),
 
     reference_rows as materialized (
-        select {{ held }} from ({{ source.query }})
+        select {{ 'window_at, ' if source.is_by_window }}{{ held }} from ({{ source.query }})
     )
 
     select *, null as evidence
-    from ({{ eiderdown.drift_between('reference_rows', 'current_rows', source.columns, ['window_at', 'slice']) }})
+    from ({{ eiderdown.drift_between('reference_rows', 'current_rows', source.columns, by, each) }})
     {%- if not source.is_score %}
     union all by name
-    ({{ eiderdown.told_apart('reference_rows', 'current_rows', source.columns) }})
+    ({{ eiderdown.told_apart('reference_rows', 'current_rows', source.columns, each) }})
     {%- endif %}
 {% endmacro %}
 
 
-{# The rows (window_at, slice, …) of the method classifier_auc, over every k-th row of a side, so that there are at most 4,000. #}
-{% macro told_apart(reference, current, columns) %}
+{# The rows (window_at, slice, …) of the method classifier_auc, over every k-th row of a side. #}
+{% macro told_apart(reference, current, columns, each) %}
     {%- set parts = [] -%}
     {%- for column, type in columns.items() -%}
         {%- set number = eiderdown.number_of(column, type) -%}
@@ -248,21 +255,12 @@ union all by name
             window_at,
             drift_classifier(list(sampled) filter (is_reference), list(sampled) filter (not is_reference)) as told
         from (
-            select
-                window_at,
-                is_reference,
-                {{ '{' ~ parts | join(', ') ~ '}' }} as sampled,
-                row_number() over (partition by window_at, is_reference) as place,
-                count(*) over (partition by window_at, is_reference) as row_count
-            from (
-                select *, true as is_reference from {{ reference }}
-                where slice = 'all'
-                union all by name
-                select *, false as is_reference from {{ current }}
-                where slice = 'all'
-            )
+            select *, true as is_reference
+            from ({{ eiderdown.every_kth(reference, parts, [] if each else ['window_at']) }}) as every_kth
+            {{- eiderdown.each_value(each) }}
+            union all by name
+            select *, false as is_reference from ({{ eiderdown.every_kth(current, parts, ['window_at']) }}) as every_kth
         )
-        where place % ceil(row_count / 4000) = 0
         group by window_at
         having bool_or(is_reference) and not bool_and(is_reference)
     )
@@ -270,6 +268,19 @@ union all by name
     select window_at, 'all' as slice, '(all)' as feature, 'classifier_auc' as method, told.* replace (cast(told.evidence as json) as evidence)
     from apart
 {% endmacro %}
+
+
+{# Rows of the slice of all as structs `sampled`, with their groups: of each every k-th, at most 4,000. parts: of the struct. #}
+{% macro every_kth(relation, parts, groups) -%}
+    {%- set over = 'over (' ~ ('partition by ' ~ groups | join(', ') if groups) ~ ')' -%}
+    select {% for name in groups %}{{ name }}, {% endfor %}{{ '{' ~ parts | join(', ') ~ '}' }} as sampled
+    from (
+        select *, row_number() {{ over }} as place, count(*) {{ over }} as row_count
+        from {{ relation }}
+        where slice = 'all'
+    )
+    where place % ceil(row_count / 4000) = 0
+{%- endmacro %}
 
 
 {# The limits that columns declare, {column: {method: tolerance}}; an unknown method is a compiler error. #}

@@ -15,7 +15,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from ml.drift.probabilities import register
+from ml.drift import numbers, probabilities
 from tests.rendered import package
 
 MACROS = package("drift/*", "features/fingerprint", "features/view_statistics", "statistics/statistics")
@@ -99,7 +99,7 @@ def delay(connection: duckdb.DuckDBPyConnection, size: int, column: str, repeats
     for _ in range(repeats):
         windows = [rows(random, size, **change) for _ in range(LONGEST_DELAY)]
         found = judged(connection, rows(random, REFERENCE_ROWS), windows, {column: COLUMNS[column]})
-        beyond = {window: False for window in range(LONGEST_DELAY)}
+        beyond = dict.fromkeys(range(LONGEST_DELAY), False)
         for window, _, is_beyond, _ in found:
             beyond[window] |= is_beyond
         agreed = [window + 1 for window in range(1, LONGEST_DELAY) if beyond[window] and beyond[window - 1]]
@@ -116,7 +116,8 @@ def main() -> None:
     chosen = parser.parse_args()
     connection = duckdb.connect()
     connection.execute("set threads = 2; set memory_limit = '2GB'")
-    register(connection)
+    probabilities.register(connection)
+    numbers.register(connection)
     alarms = Table(title=f"No drift: {chosen.windows} windows of each size, 20 features; the stated level is 5 %")
     for name in ("rows a window", "any significant", "any is_beyond", "any is_drifted"):
         alarms.add_column(name, justify="right")
