@@ -12,7 +12,7 @@
     none. reference_count, row_count: the values that were compared, of `missing` all rows.
 
     Numbers (also dates and times, as seconds, and lists, by their length):
-    - ks: Kolmogorov and Smirnov's D, as scipy.stats.ks_2samp, with its p
+    - ks: Kolmogorov and Smirnov's D, as scipy.stats.ks_2samp, with its p (exact up to a million pairs of rows, then asymptotic)
     - wasserstein, wasserstein_normalised: W1, and W1 / max(population σ of the reference, 0.001), as Evidently.
       p and chance from ∫|B(F)| <= |N(0, 1)| · ∫√(F(1 − F)) for a Brownian bridge B, so on the safe side
     Numbers by bins, and the rest by values:

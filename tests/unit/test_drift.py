@@ -106,6 +106,12 @@ def test_the_probability_of_a_difference_of_many_is_scipys(n: int, m: int, z: fl
     assert ks_p_value(d, n, m) == pytest.approx(float(stats.kstwo.sf(d, size)), rel=1e-9, abs=0)
 
 
+def test_the_probability_of_a_difference_of_some_thousands_is_nearly_exact() -> None:
+    reference, current = np.arange(3000) / 3000, np.arange(2500) / 2500 + 0.02
+    exact = stats.ks_2samp(reference, current)
+    assert ks_p_value(float(exact.statistic), 3000, 2500) == pytest.approx(exact.pvalue, rel=0.015)
+
+
 def test_groups_of_current_alone_are_compared_with_the_same_reference() -> None:
     with connect() as connection:
         connection.execute("select setseed(0.2)")
