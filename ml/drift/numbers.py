@@ -10,8 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ml.drift.merge import distances
-
 Numbers = npt.NDArray[np.float64]
 
 FEW = 20
@@ -58,6 +56,9 @@ class Reference:
         sample (b) in each of Sturges' bins over both, or of each value where the reference has few, and in Doane's over the
         reference, all else in one (is_doane); none for a bin without rows.
         """
+        # Here, since a run that compares nothing need not wait for the compiler.
+        from ml.drift.merge import distances
+
         sample = np.sort(sample)
         n, m = len(self._values), len(sample)
         found = distances(self._values, sample)
