@@ -10,7 +10,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from duckdb import DuckDBPyConnection
 
 from ml import files
-from ml.drift import classifier, probabilities
+from ml.drift import classifier, numbers, probabilities
 from ml.field_types import arrow_type, canonical, is_key, is_scalar
 from ml.kept import kept
 from ml.scoring.predict_function import register
@@ -199,4 +199,5 @@ class Plugin(BasePlugin):
         register_calibration(conn)
         register(conn, _find_scorer)
         probabilities.register(conn)
+        numbers.register(conn)
         classifier.register(conn)

@@ -9,7 +9,7 @@ import pyarrow as pa
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
-from ml.drift.probabilities import register
+from ml.drift import numbers, probabilities
 from tests.rendered import package
 
 MACROS = package("drift/*", "features/fingerprint", "features/view_statistics")
@@ -17,7 +17,8 @@ MACROS = package("drift/*", "features/fingerprint", "features/view_statistics")
 
 def connect() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config={"threads": 1})
-    register(connection)
+    probabilities.register(connection)
+    numbers.register(connection)
     return connection
 
 

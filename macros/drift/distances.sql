@@ -1,44 +1,5 @@
 {# The CTE `number_distances`: pair, method, value, p_value, chance, of the distribution functions of numbers. #}
 {% macro number_distances() %}
-sorted_steps as (
-    select
-        pair,
-        skipped + sum(weight) over in_order as difference,
-        value,
-        high,
-        lead(value) over in_order as next
-    from sorted_numbers
-    window in_order as (partition by pair order by value rows between unbounded preceding and current row)
-),
-
-areas as (
-    select pair, max(difference) as greatest, sum(area) as area, sum(spread) as spread
-    from (
-        select
-            pair,
-            abs(after) as difference,
-            abs(after) * (coalesce(next_low, high) - high) + if(
-                is_sorted or low = high,
-                0,
-                abs(
-                    before * (high - low) + m * (a * (high - pair_low) - offset_a) - n * (b * (high - pair_low) - offset_b)
-                )
-            ) as area,
-            -- F of both samples, pooled: behind the group in the gap, and in the middle of the group within it.
-            sqrt(seen / (n + m) * (1 - seen / (n + m))) * (coalesce(next_low, high) - high)
-            + sqrt(middle * (1 - middle)) * (high - low) as spread
-        from (
-            select number_groups.*, n, m, pair_low, (seen - (a + b) / 2) / (n + m) as middle
-            from number_groups
-            inner join pairs using (pair)
-        )
-        union all
-        select pair, if(next is distinct from value, abs(difference), 0), abs(difference) * (least(coalesce(next, high), high) - value), 0
-        from sorted_steps
-    )
-    group by pair
-),
-
 number_distances as (
     select
         pair,
@@ -54,19 +15,12 @@ number_distances as (
     from (
         select *, chi2_p_value(if(error > 0, pow(area / error, 2), 0), 1) as normal_p
         from (
-            select
-                pair,
-                n,
-                m,
-                sigma,
-                areas.greatest / n / m as ks,
-                areas.area / n / m as area,
-                areas.spread * sqrt(1 / n + 1 / m) as error
-            from areas
+            select number_comparisons.*, n, m, spread * sqrt(1 / n + 1 / m) as error
+            from number_comparisons
             inner join pairs using (pair)
         )
     )
-)
+),
 {% endmacro %}
 
 

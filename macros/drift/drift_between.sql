@@ -4,14 +4,15 @@
 
     reference, current: tables, or queries in brackets; each is read a few times, of a column at a time. columns: {name: SQL type}.
     by: names of columns of both; groups of equal values are compared (a null is a value like others), also where one side has
-    no row of a group. The order of rows does not matter.
+    no row of a group. each: {name: query of its values}, columns that current alone has: its groups of each value, such as a window,
+    are compared with the same rows of the reference, which are read once. The order of rows does not matter.
 
-    A column that has no value on one side has only the row `missing`, with a null where the side has no row. p_value: how likely it is without drift; chance: what is exceeded
-    without drift in one case of 20, at these sizes; both null where the method has none. reference_count, row_count: the
-    values that were compared, of `missing` all rows.
+    A column that has no value on one side has only the row `missing`, with a null where the side has no row. p_value: how likely
+    it is without drift; chance: what is exceeded without drift in one case of 20, at these sizes; both null where the method has
+    none. reference_count, row_count: the values that were compared, of `missing` all rows.
 
     Numbers (also dates and times, as seconds, and lists, by their length):
-    - ks: Kolmogorov and Smirnov's D, as scipy.stats.ks_2samp, with its p
+    - ks: Kolmogorov and Smirnov's D, as scipy.stats.ks_2samp, with its p (exact up to a million pairs of rows, then asymptotic)
     - wasserstein, wasserstein_normalised: W1, and W1 / max(population σ of the reference, 0.001), as Evidently.
       p and chance from ∫|B(F)| <= |N(0, 1)| · ∫√(F(1 − F)) for a Brownian bridge B, so on the safe side
     Numbers by bins, and the rest by values:
@@ -30,13 +31,13 @@
     - missing: the difference of the shares of missing values, with the p of the pooled two-proportion z-test
 
     Null, NaN, infinity and what is beyond ±1e100 is missing, and takes part in nothing else. Numbers are compared as doubles.
-    Bins (numpy_bin()): Sturges' over both samples together, or one for each value where the reference has at most 20.
+    Bins: Sturges' over both samples together, or one for each value where the reference has at most 20.
 #}
-{% macro drift_between(reference, current, columns, by=[]) -%}
-    {{ return(adapter.dispatch('drift_between', 'eiderdown')(reference, current, columns, by)) }}
+{% macro drift_between(reference, current, columns, by=[], each={}) -%}
+    {{ return(adapter.dispatch('drift_between', 'eiderdown')(reference, current, columns, by, each)) }}
 {%- endmacro %}
 
-{% macro default__drift_between(reference, current, columns, by) -%}
+{% macro default__drift_between(reference, current, columns, by, each) -%}
 {%- set numbers, categories = {}, {} -%}
 {%- for column, type in columns.items() -%}
     {%- set number = eiderdown.number_of(column, type) -%}
@@ -44,20 +45,14 @@
     {%- elif eiderdown.is_category(type) -%}{%- do categories.update({column: 'cast("' ~ column ~ '" as varchar)'}) -%}
     {%- endif -%}
 {%- endfor -%}
-with {{ eiderdown.drift_pairs(reference, current, columns, numbers, by) }},
-
-{{ eiderdown.number_groups(reference, current, numbers, by) }},
-
-{{ eiderdown.category_counts(reference, current, categories, by) }},
-
-{{ eiderdown.drift_cells() }},
-
-{{ eiderdown.number_distances() }},
-
+with {{ eiderdown.drift_pairs(reference, current, columns, numbers, by, each) }}
+{{ eiderdown.category_counts(reference, current, categories, by, each) }}
+{{ eiderdown.number_comparisons(reference, current, numbers, by, each) }}
+{{ eiderdown.drift_cells() }}
+{{ eiderdown.number_distances() }}
 {{ eiderdown.cell_distances() }}
-
 select
-    {%- for name in by %}
+    {%- for name in by + each.keys() | list %}
     pairs.{{ name }},
     {%- endfor %}
     pairs.feature,
@@ -108,95 +103,61 @@ inner join pairs using (pair)
 {%- endmacro %}
 
 
-{# Rows (by…, value, is_reference as 0 or 1) of a column on both sides, without those that are missing. #}
-{% macro drift_rows(reference, current, expression, by, is_number=true) %}
-    {%- for relation in [reference, current] %}
-        select {% for name in by %}{{ name }}, {% endfor %}{{ expression }} as value, {{ 1 - loop.index0 }} as is_reference
-        from {{ relation }}
-        where {{ 'abs(value) < 1e100' if is_number else 'value is not null' }}
-        {{- ' union all' if not loop.last }}
-    {%- endfor %}
-{% endmacro %}
-
-
 {#
     The CTE `pairs`, a row for each column and group: pair (a number), feature, by…, the rows and values of each side
-    (reference_rows, current_rows, n, m), and of numbers pair_low and pair_high of both sides, reference_low, reference_high, mean and
-    sigma (population) of the reference, sturges (how many bins) and may_be_few. One scan of each side for all columns.
+    (reference_rows, current_rows, n, m). One scan of each side for all columns.
 #}
-{% macro drift_pairs(reference, current, columns, numbers, by) %}
+{% macro drift_pairs(reference, current, columns, numbers, by, each) %}
+{%- set groups = by + each.keys() | list -%}
 extents as (
     {%- for relation in [reference, current] %}
-    select
-        {%- for name in by %}
-        {{ name }},
-        {%- endfor %}
-        {{ loop.first | lower }} as is_reference,
-        count(*) as all_rows,
-        unnest([
-            {%- for column in columns %}
-            {%- set value = '_' ~ loop.index %}
-            {
-                'feature': {{ eiderdown.literal(column) }},
-                'value_count': count({{ value }}),
-                {%- for part, aggregate in {
-                    'low': 'min', 'high': 'max', 'mean': 'avg', 'sigma': 'stddev_pop', 'few': 'approx_count_distinct'
-                }.items() %}
-                '{{ part }}': {{ aggregate ~ '(' ~ value ~ ')' if column in numbers else 'cast(null as double)' }}{{ ',' if not loop.last }}
-                {%- endfor %}
-            }{{ ',' if not loop.last }}
-            {%- endfor %}
-        ], recursive := true)
+    {%- set names = by if loop.first else groups %}
+    select *
     from (
         select
-            {%- for name in by %}
+            {%- for name in names %}
             {{ name }},
             {%- endfor %}
-            {%- for column in columns %}
-            {{ 'case when abs(' ~ numbers[column] ~ ') < 1e100 then ' ~ numbers[column] ~ ' end' if column in numbers else '"' ~ column ~ '"' }} as _{{ loop.index }}{{ ',' if not loop.last }}
-            {%- endfor %}
+            {{ loop.first | lower }} as is_reference,
+            count(*) as all_rows,
+            unnest([
+                {%- for column in columns %}
+                {
+                    'feature': {{ eiderdown.literal(column) }},
+                    'value_count': {{ 'count_if(abs(' ~ numbers[column] ~ ') < 1e100)' if column in numbers else 'count("' ~ column ~ '")' }}
+                }{{ ',' if not loop.last }}
+                {%- endfor %}
+            ], max_depth := 2)
         from {{ relation }}
+        {{ 'group by ' ~ names | join(', ') if names }}
     )
-    {{ 'group by ' ~ by | join(', ') if by }}
-    {{- ' union all' if not loop.last }}
+    {%- if loop.first %}{{ eiderdown.each_value(each) }}
+    union all by name
+    {%- endif %}
     {%- endfor %}
 ),
 
 pairs as materialized (
     select
-        *,
-        -- As numpy.histogram_bin_edges(…, 'sturges') rounds it.
-        if(pair_high > pair_low, ceil((pair_high - pair_low) / ((pair_high - pair_low) / (log2(n + m) + 1))), 1) as sturges,
-        coalesce(few <= 25, false) as may_be_few
-    from (
-        select
-            cast(row_number() over () as integer) as pair,
-            feature,
-            {%- for name in by %}
-            {{ name }},
-            {%- endfor %}
-            {%- for part, of in {'reference_rows': 'all_rows', 'n': 'value_count'}.items() %}
-            cast(coalesce(max({{ of }}) filter (is_reference), 0) as bigint) as {{ part }},
-            {%- endfor %}
-            {%- for part, of in {'current_rows': 'all_rows', 'm': 'value_count'}.items() %}
-            cast(coalesce(max({{ of }}) filter (not is_reference), 0) as bigint) as {{ part }},
-            {%- endfor %}
-            min(low) as pair_low,
-            max(high) as pair_high,
-            min(low) filter (is_reference) as reference_low,
-            max(high) filter (is_reference) as reference_high,
-            max(mean) filter (is_reference) as mean,
-            max(sigma) filter (is_reference) as sigma,
-            max(few) filter (is_reference) as few
-        from extents
-        group by all
-    )
-)
+        cast(row_number() over () as integer) as pair,
+        feature,
+        {%- for name in groups %}
+        {{ name }},
+        {%- endfor %}
+        {%- for part, of in {'reference_rows': 'all_rows', 'n': 'value_count'}.items() %}
+        cast(coalesce(max({{ of }}) filter (is_reference), 0) as bigint) as {{ part }},
+        {%- endfor %}
+        {%- for part, of in {'current_rows': 'all_rows', 'm': 'value_count'}.items() %}
+        cast(coalesce(max({{ of }}) filter (not is_reference), 0) as bigint) as {{ part }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from extents
+    group by all
+),
 {% endmacro %}
 
 
-{# The condition that a row of a column belongs to a pair. #}
-{% macro is_of_pair(column, by) -%}
-    pairs.feature = {{ eiderdown.literal(column) }}{% for name in by %} and pairs.{{ name }} is not distinct from given.{{ name }}{% endfor %}
+{# The condition that a row of a column belongs to a pair. groups: the names of the columns that tell its groups apart. #}
+{% macro is_of_pair(column, groups) -%}
+    pairs.feature = {{ eiderdown.literal(column) }}{% for name in groups %} and pairs.{{ name }} is not distinct from given.{{ name }}{% endfor %}
     and n > 0 and m > 0
 {%- endmacro %}

@@ -6,9 +6,8 @@
     comparison: 'reference' (rows of its own that never change; windows among them are not judged), 'previous' (the window before)
     and 'training' (the rows of the dataset version that the version learned from which served most of the window, and for `score`
     that version's scores of its test split). is_drifted: is_beyond here and in the window before, which is what alarms.
-    `(all)` with the method classifier_auc: all columns together (ml/drift/classifier.py), of at most 2,000 rows a side; evidence
-    names the columns. A window is judged once, and again when its rows have changed. A time is compared by how far it lies from
-    the row's `at`.
+    `(all)` with the method classifier_auc: all columns together (ml/drift/classifier.py), of at most 4,000 rows a side; evidence
+    names the columns. A window is judged once, and again when its rows have changed.
 
     A column's `config.meta.drift`, or for the comparison 'training' `skew`, {method: limit}, replaces its tolerance, and says
     what decides.
@@ -20,8 +19,8 @@
 {% macro default__drift() -%}
 {%- set contract = eiderdown.platform_contracts().drift -%}
 {{- config(mutable=contract.columns.keys() | reject('in', contract.primary_key) | list) -}}
-{#- Before the return below, so that dbt sees them. The scores come before registry.model_metrics. #}
-{%- do [ref('feature_statistics'), ref('datasets'), ref('model_versions'), ref('model_metrics')] -%}
+{#- Before the return below, so that dbt sees them. #}
+{%- do ref('feature_statistics') -%}
 {%- set clock = ref('clock') -%}
 {%- if not execute -%}{{ return('select 1') }}{%- endif -%}
 {{ eiderdown.no_rows('drift') }}
@@ -83,21 +82,28 @@ union all by name
 
 
 {#
-    What windows are compared with: a list of {columns: {name: type}, slices, at, query}; query gives window_at, the slices' columns,
-    columns and `at` (the relation's own if none is said), with the rows of the reference once for each window.
+    What windows are compared with: a list of {columns: {name: type}, slices, at, query}; query gives the slices' columns, columns and
+    `at` (the relation's own if none is said) of the reference's rows, and window_at where each window has a reference of its own (is_by_window). windows: the begins of those that are
+    compared, all where there are none.
 #}
 {% macro sources_of_comparison(declared, comparison, windows) %}
     {%- set at = eiderdown.quoted(declared.at) -%}
     {%- if comparison == 'training' -%}{{ return(eiderdown.training_sources(declared, windows)) }}{%- endif -%}
+    {%- set source = {'columns': declared.columns, 'slices': declared.slices} -%}
     {%- if comparison == 'previous' -%}
         {%- set window_at = eiderdown.window_end(eiderdown.window_of(at, declared.every), declared.every) -%}
-        {%- set query = 'select ' ~ window_at ~ ' as window_at, given.* from ' ~ declared.relation ~ ' as given where '
-            ~ window_at ~ ' in (select window_at from judged)' -%}
+        {%- do source.update({
+            'is_by_window': true,
+            'query': 'select ' ~ window_at ~ ' as window_at, given.* from ' ~ declared.relation ~ ' as given where '
+                ~ window_at ~ ' in (select window_at from judged)',
+        }) -%}
     {%- else -%}
-        {%- set query = 'select judged.window_at, given.* from ' ~ declared.relation ~ ' as given cross join judged where '
-            ~ eiderdown.reference_range(declared.compare.reference, at, at).replace(' > ', ' >= ') -%}
+        {%- do source.update({
+            'query': 'from ' ~ declared.relation ~ ' where '
+                ~ eiderdown.reference_range(declared.compare.reference, at, at).replace(' > ', ' >= '),
+        }) -%}
     {%- endif -%}
-    {{ return([{'columns': declared.columns, 'slices': declared.slices, 'query': query}]) }}
+    {{ return([source]) }}
 {% endmacro %}
 
 
@@ -109,11 +115,11 @@ union all by name
     {%- if versions is none or registry is none -%}{{ return(sources) }}{%- endif -%}
     {%- set window_at = eiderdown.window_of(eiderdown.quoted(declared.at), declared.every) -%}
     {%- set query -%}
-        select versions.dataset, dataset_version, version, string_agg(strftime(window_at at time zone 'UTC', '%Y-%m-%d %H:%M:%S+00'), ',' order by window_at)
+        select versions.dataset, dataset_version, version, list(strftime(window_at at time zone 'UTC', '%Y-%m-%d %H:%M:%S+00') order by window_at)
         from (
             select {{ window_at }} as window_at, version
             from {{ declared.relation }}
-            group by 1, 2
+            group by all
             qualify row_number() over (partition by window_at order by count(*) desc, version desc) = 1
         )
         inner join {{ versions }} as versions using (version)
@@ -124,17 +130,16 @@ union all by name
     {%- endset -%}
     {%- set scores = load_relation(eiderdown.scores_relation(declared.model)) -%}
     {%- for dataset, dataset_version, version, served in run_query(query).rows -%}
-        {%- set rows, served = eiderdown.dataset_version(dataset, dataset_version), served.split(',') -%}
+        {%- set rows = eiderdown.dataset_version(dataset, dataset_version) -%}
         {%- set held = adapter.get_columns_in_relation(rows) | map(attribute='name') | list -%}
         {%- set columns = {} -%}
         {%- for column, type in declared.columns.items() if column in held -%}{%- do columns.update({column: type}) -%}{%- endfor -%}
-        {%- set moments = '(select unnest(' ~ eiderdown.moments(served) ~ ') as window_at)' -%}
         {%- do sources.append({
             'columns': columns,
             'at': eiderdown.dataset_node_of(declared.model).config.meta.dataset.at,
             'slices': declared.slices | select('in', held) | list,
             'windows': served,
-            'query': 'select window_at, given.* from ' ~ rows ~ ' as given cross join ' ~ moments,
+            'query': 'from ' ~ rows,
         }) -%}
         {%- if scores and 'score' in declared.columns -%}
             {%- do sources.append({
@@ -142,9 +147,8 @@ union all by name
                 'slices': [],
                 'is_score': true,
                 'windows': served,
-                'query': 'select window_at, ' ~ eiderdown.one_score(declared.model) ~ ' as score from ' ~ scores
-                    ~ ' cross join ' ~ moments ~ " where split = 'test' and version = " ~ version
-                    ~ ' and dataset_version = ' ~ dataset_version,
+                'query': 'select ' ~ eiderdown.one_score(declared.model) ~ ' as score from ' ~ scores
+                    ~ " where split = 'test' and version = " ~ version ~ ' and dataset_version = ' ~ dataset_version,
             }) -%}
         {%- endif -%}
     {%- endfor -%}
@@ -211,72 +215,31 @@ union all by name
     {%- for column in source.slices -%}
         {%- do slices.append("coalesce('" ~ column ~ "=' || cast(" ~ eiderdown.quoted(column) ~ " as varchar), '" ~ column ~ " is null')") -%}
     {%- endfor -%}
-    {%- set held -%}
-        window_at, unnest({{ "['all'" ~ (', ' if slices) ~ slices | join(', ') ~ ']' }}) as slice
-    {%- endset %}
+    {%- set windows = 'select unnest(' ~ eiderdown.moments(source.windows) ~ ') as window_at' if source.windows else 'select window_at from judged' -%}
+    {%- set slice -%}
+        unnest({{ "['all'" ~ (', ' if slices) ~ slices | join(', ') ~ ']' }}) as slice
+    {%- endset -%}
+    {%- set reference_at = eiderdown.quoted(source.at or declared.at) if not source.is_score else 'null' -%}
+    {%- set by, each = (['window_at', 'slice'], {}) if source.is_by_window else (['slice'], {'window_at': windows}) %}
     with current_rows as materialized (
-        select {{ held }}{{ eiderdown.compared_columns(source.columns, at) }}
+        select window_at, {{ slice }}, {{ at }} as placed_at{{ eiderdown.compared_columns(source.columns, at) }}
         from (select {{ eiderdown.window_of(at, declared.every) }} as window_at, * from {{ declared.relation }})
-        where window_at in {{ eiderdown.moments(source.windows) if source.windows else '(select window_at from judged)' }}
+        where window_at in ({{ windows }})
     ),
 
     reference_rows as materialized (
-        select {{ held }}{{ eiderdown.compared_columns(source.columns, eiderdown.quoted(source.at or declared.at)) }}
+        select
+            {{ 'window_at, ' if source.is_by_window }}{{ slice }},
+            {{ reference_at }} as placed_at{{ eiderdown.compared_columns(source.columns, reference_at) }}
         from ({{ source.query }})
     )
 
     select *, null as evidence
-    from ({{ eiderdown.drift_between('reference_rows', 'current_rows', types, ['window_at', 'slice']) }})
+    from ({{ eiderdown.drift_between('reference_rows', 'current_rows', types, by, each) }})
     {%- if not source.is_score %}
     union all by name
-    ({{ eiderdown.told_apart('reference_rows', 'current_rows', types) }})
+    ({{ eiderdown.told_apart('reference_rows', 'current_rows', types, each) }})
     {%- endif %}
-{% endmacro %}
-
-
-{# The rows (window_at, slice, …) of the method classifier_auc, over every k-th row of a side, so that there are at most 2,000. #}
-{% macro told_apart(reference, current, columns) %}
-    {%- set parts = [] -%}
-    {%- for column, type in columns.items() -%}
-        {%- set number = eiderdown.number_of(column, type) -%}
-        {%- if number -%}
-            {%- do parts.append("'" ~ column ~ "': case when abs(" ~ number ~ ') < 1e100 then ' ~ number ~ ' end') -%}
-        {%- elif eiderdown.is_category(type) -%}
-            {%- do parts.append("'" ~ column ~ "': cast(" ~ eiderdown.quoted(column) ~ ' as varchar)') -%}
-        {%- endif -%}
-    {%- endfor %}
-    -- Materialized, since an expression that is used twice is computed twice.
-    with classified as materialized (
-        select
-            window_at,
-            drift_classifier(list(sampled) filter (is_reference), list(sampled) filter (not is_reference)) as told
-        from (
-            select
-                window_at,
-                is_reference,
-                {{ '{' ~ parts | join(', ') ~ '}' }} as sampled,
-                row_number() over (partition by window_at, is_reference) as place,
-                count(*) over (partition by window_at, is_reference) as row_count
-            from (
-                select *, true as is_reference from {{ reference }}
-                where slice = 'all'
-                union all by name
-                select *, false as is_reference from {{ current }}
-                where slice = 'all'
-            )
-        )
-        where place % ceil(row_count / 2000) = 0
-        group by window_at
-        having bool_or(is_reference) and not bool_and(is_reference)
-    )
-
-    select
-        window_at,
-        'all' as slice,
-        '(all)' as feature,
-        'classifier_auc' as method,
-        told.* replace (cast(told.evidence as json) as evidence)
-    from classified
 {% endmacro %}
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from ml.drift.probabilities import register
+from ml.drift import numbers, probabilities
 from tests.rendered import package
 
 MACROS = package("drift/*", "features/fingerprint", "features/view_statistics", "statistics/statistics")
@@ -119,7 +119,8 @@ def main() -> None:
     chosen = parser.parse_args()
     connection = duckdb.connect()
     connection.execute("set threads = 2; set memory_limit = '2GB'")
-    register(connection)
+    probabilities.register(connection)
+    numbers.register(connection)
     alarms = Table(title=f"No drift: {chosen.windows} windows of each size, 20 features; the stated level is 5 %")
     for name in ("rows a window", "any significant", "any is_beyond", "any is_drifted"):
         alarms.add_column(name, justify="right")

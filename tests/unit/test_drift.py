@@ -1,17 +1,14 @@
 """macros/drift against scipy, numpy and formulas written a second time."""
 
-import json
 import math
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from scipy import stats
 
-from ml.drift.classifier import tell_apart
 from ml.drift.probabilities import ks_p_value
 from tests.drift import MACROS, connect, expected_of_counts, expected_of_numbers, measured
 
@@ -27,13 +24,13 @@ NUMBERS = some.one_of(
 
 def check(found: dict[str, dict[str, Any]], expected: dict[str, float]) -> None:
     for method, value in expected.items():
-        assert found[method]["value"] == pytest.approx(value, rel=1e-9, abs=1e-7 if "distance" in method else 1e-9), (
-            method
-        )
+        # The root of a difference that is zero but for rounding.
+        least = 1e-7 if "distance" in method or method == "hellinger" else 1e-9
+        assert found[method]["value"] == pytest.approx(value, rel=1e-9, abs=least), method
 
 
 @given(NUMBERS, NUMBERS)
-@settings(max_examples=15)
+@settings(max_examples=60)
 def test_numbers_are_those_of_scipy_evidently_and_nannyml(reference: list[float], current: list[float]) -> None:
     found = measured(CONNECTION, reference, current)
     check(found, expected_of_numbers(np.array(reference), np.array(current)))
@@ -61,7 +58,7 @@ def test_many_numbers_whatever_their_distribution(kind: str) -> None:
 
 
 @given(some.lists(some.sampled_from("abcdefgh"), min_size=1), some.lists(some.sampled_from("cdefghij"), min_size=1))
-@settings(max_examples=10)
+@settings(max_examples=40)
 def test_categories_by_brute_force(reference: list[str], current: list[str]) -> None:
     values = sorted({*reference, *current})
     a, b = (np.array([side.count(value) for value in values]) for side in (reference, current))
@@ -101,60 +98,60 @@ def test_the_probability_of_a_difference_is_scipys(n: int, m: int, data: Any) ->
     assert ks_p_value(float(expected.statistic), n, m) == pytest.approx(expected.pvalue, rel=1e-9)
 
 
+@pytest.mark.parametrize("z", [1.5, 2.3, 8.0, 40.0, 330.0, 400.0])
+@pytest.mark.parametrize(("n", "m"), [(30_000, 20_000), (10_001, 1_200)])
+def test_the_probability_of_a_difference_of_many_is_scipys(n: int, m: int, z: float) -> None:
+    size = round(n * m / (n + m))
+    d = math.sqrt(z / size)
+    assert ks_p_value(d, n, m) == pytest.approx(float(stats.kstwo.sf(d, size)), rel=1e-9, abs=0)
+
+
+def test_the_probability_of_a_difference_of_some_thousands_is_nearly_exact() -> None:
+    reference, current = np.arange(3000) / 3000, np.arange(2500) / 2500 + 0.02
+    exact = stats.ks_2samp(reference, current)
+    assert ks_p_value(float(exact.statistic), 3000, 2500) == pytest.approx(exact.pvalue, rel=0.015)
+
+
+def test_groups_of_current_alone_are_compared_with_the_same_reference() -> None:
+    with connect() as connection:
+        connection.execute("select setseed(0.2)")
+        connection.execute(
+            "create table old as select random() as x, i % 5 as y, 'v' || i % 4 as c, nullif(i % 2, 1) as g "
+            "from range(90) as rows (i)"
+        )
+        connection.execute(
+            "create table new as select random() as x, i % 6 as y, 'v' || i % 7 as c, nullif(i % 2, 1) as g, i % 3 as w "
+            "from range(100) as rows (i)"
+        )
+        columns = {"x": "double", "y": "integer", "c": "varchar"}
+        windows = "select unnest([0, 1, 2, 7])"
+        repeated = f"(select old.*, w from old cross join ({windows}) as windows (w))"
+        for by in ([], ["g"]):
+            of_each = MACROS.drift_between("old", "new", columns, by, {"w": windows})
+            of_repeated = MACROS.drift_between(repeated, "new", columns, [*by, "w"])
+            found, expected = (
+                connection.sql(f"from ({query}) order by all").fetchall() for query in (of_each, of_repeated)
+            )
+            assert found == expected
+            # Window 7 has no row, so that there is nothing but what is missing.
+            assert sum(row[len(by)] == 7 for row in found) == len(columns) * (2 if by else 1)
+
+
 def test_groups_are_compared_with_their_own() -> None:
     with connect() as connection:
+        connection.execute("select setseed(0.4)")
         for name in ("old", "new"):
             connection.execute(
-                f"create table {name} as select hash(i, '{name}') / 1e10 as \"a b\", nullif(i % 3, 2) as g, "
+                f'create table {name} as select random() as "a b", nullif(i % 3, 2) as g, '
                 "timestamptz '2020-01-01' + to_hours(i) as t, [i] as l from range(200) as rows (i)"
             )
         columns = {"a b": "double", "t": "timestamptz", "l": "integer[]"}
         whole = connection.sql(MACROS.drift_between("old", "new", columns, ["g"])).fetchall()
         parts = []
-        for group, condition in {0: "g = 0", 1: "g = 1", None: "g is null"}.items():
-            sides = (f"(from {name} where {condition})" for name in ("old", "new"))
-            parts += [(group, *row) for row in connection.sql(MACROS.drift_between(*sides, columns)).fetchall()]
-    assert {row[:3]: row[3:] for row in whole} == {row[:3]: pytest.approx(row[3:]) for row in parts}
+        for group in ("g = 0", "g = 1", "g is null"):
+            part = MACROS.drift_between(f"(from old where {group})", f"(from new where {group})", columns)
+            parts += connection.sql(
+                f"select any_value(g), part.* from ({part}) as part, (select g from old where {group} limit 1) group by all"
+            ).fetchall()
+    assert {row[:3]: row[3:] for row in whole} == {row[:3]: pytest.approx(row[3:], nan_ok=True) for row in parts}
     assert len(whole) == len(parts)
-
-
-@given(some.lists(some.floats(0, 1), min_size=1, max_size=20), some.lists(some.floats(0, 1), min_size=1, max_size=20))
-@settings(max_examples=20)
-def test_p_values_are_corrected_over_what_decides_in_a_group(first: list[float], second: list[float]) -> None:
-    rows = ", ".join(
-        f"({group}, 'f{place}', 'm', cast({p!r} as double), 1.0, 0.0)"
-        for group, values in enumerate((first, second))
-        for place, p in enumerate(values)
-    )
-    measured = (
-        f"(values {rows}, (0, 'f0', 'other', 1e-9, 1.0, 0.0)) as m (g, feature, \"method\", p_value, value, chance)"
-    )
-    limits = (
-        "(select 'f' || i as feature, unnest(['m', 'other']) as \"method\", 0.5 as tolerance, \"method\" = 'm' as decides "
-        "from range(20) as r (i))"
-    )
-    query = MACROS.judged_drift(measured, limits, ["g"])
-    found = CONNECTION.sql(
-        f"select g, feature, adjusted_p_value, is_beyond from ({query}) where \"method\" = 'm'"
-    ).fetchall()
-    adjusted = {(group, feature): (p, is_beyond) for group, feature, p, is_beyond in found}
-    for group, values in enumerate((first, second)):
-        for place, expected in enumerate(stats.false_discovery_control(values)):
-            p, is_beyond = adjusted[group, f"f{place}"]
-            assert p == pytest.approx(expected, rel=1e-12, abs=1e-300)
-            assert is_beyond == (p <= 0.05)
-
-
-def test_a_classifier_names_what_it_tells_sides_apart_by() -> None:
-    random = np.random.default_rng(5)
-    sides = [
-        pa.table(
-            {"a": random.normal(size=300), "b": random.normal(size=300) + shift, "c": random.choice(["x", "y"], 300)}
-        )
-        for shift in (0.0, 2.0)
-    ]
-    told = tell_apart(*sides)
-    assert told["value"] > 0.85
-    assert told["p_value"] < 1e-9
-    assert next(iter(json.loads(told["evidence"])["features"])) == "b"
-    assert tell_apart(sides[0], sides[0].slice(0, 20))["value"] is None

@@ -7,13 +7,14 @@ from pathlib import Path
 import duckdb
 from measured import measure
 
-from ml.drift import probabilities
+from ml.drift import numbers, probabilities
 
 
 def work() -> None:
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         probabilities.register(connection)
+        numbers.register(connection)
         for statement in json.loads(Path(sys.argv[1]).read_text()):
             connection.execute(statement)
 
