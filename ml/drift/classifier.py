@@ -15,14 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 FOLDS = 4
-PARAMETERS = {
-    "num_boost_round": 50,
-    "early_stopping_rounds": 5,
-    "learning_rate": 0.1,
-    "num_leaves": 15,
-    # Of so few rows threads wait for each other more than they do.
-    "num_threads": 1,
-}
+PARAMETERS = {"num_boost_round": 30, "early_stopping_rounds": 5, "learning_rate": 0.2, "num_leaves": 15}
 NAMED_FEATURES = 3
 # Of a category with more values, these occur most.
 _CATEGORIES = 100
