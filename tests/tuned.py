@@ -1,6 +1,7 @@
 """The other project with a model that is tuned."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,10 +34,7 @@ def copy_tuned(folder: Path) -> Tuned:
     copy_machines(folder)
     project = Tuned(folder, "machines.duckdb")
     models = project.folder / "models"
-    for path in (models / "training").glob("next_*"):
-        path.unlink()
-    for name, one in (("model_versions", "will_stop"), ("model_metrics", "will_stop_scores")):
-        (models / "registry" / f"{name}.sql").write_text(f"{{{{ eiderdown.{name}([ref('{one}')]) }}}}\n")
+    drop_other_models(project)
     _replace(models / "staging" / "readings.sql", "range(120)", "range(12)")
     _replace(models / "training" / "will_stop.py", "feature_views)", "feature_views, trials)")
     _replace(models / "training" / "will_stop.py", "    return", '    trials = dbt.ref("will_stop_trials")\n    return')
@@ -46,6 +44,15 @@ def copy_tuned(folder: Path) -> Tuned:
     )
     project.dbt("deps")
     return project
+
+
+def drop_other_models(project: Project) -> None:
+    """Leave only will_stop of the other project's models."""
+    models = project.folder / "models"
+    for path in models.glob("*/next_*"):
+        path.unlink()
+    for path in models.glob("*/*.sql"):
+        path.write_text(re.sub(r", ref\('next_\w+'\)", "", path.read_text()))
 
 
 def declare(project: Project, declared: str) -> None:

@@ -117,7 +117,7 @@ left join merged_top_values using (merged)
 
 {# What orders the texts of minima or maxima: their number where there is one (number: its column), otherwise the text. #}
 {% macro extreme_key(text, number) -%}
-    row({{ number }}, if({{ number }} is null, null, try_cast({{ text }} as hugeint)), {{ text }})
+    row({{ number }}, if({{ number }} is null, null, try_cast({{ text }} as hugeint)), try_cast({{ text }} as decimal(38, 10)), {{ text }})
 {%- endmacro %}
 
 

@@ -18,7 +18,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def _run(project: Project, *arguments: str, succeeds: bool = True) -> None:
-    project.dbt("run", "-s", "models/monitoring", *arguments, succeeds=succeeds)
+    project.dbt("run", "-s", "event_files", "feedback", "prediction_log", "pushed_rows", *arguments, succeeds=succeeds)
 
 
 def _assert_read_once(project: Project) -> None:

@@ -12,7 +12,7 @@ from serving.app import create_app
 from tests.conftest import Project, messages
 
 VIEWS = ("clock", "flights", "weather", "origin_weather", "plane_activity")
-TABLES = ("pushed_rows", "prediction_log", "compared_predictions", "serving_consistency")
+TABLES = ("pushed_rows", "prediction_log", "compared_predictions", "serving_consistency", "alerts")
 Row = dict[str, Any]
 
 

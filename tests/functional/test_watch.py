@@ -12,6 +12,7 @@ from ml.watching.build import Built
 from ml.watching.build import read_manifest as read_dbt_manifest
 from ml.watching.watch import Watch
 from tests.conftest import Project, copy_machines, messages
+from tests.tuned import drop_other_models
 
 SOURCES = """version: 2
 sources:
@@ -61,11 +62,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """One model that waits for decisions, over raw files."""
     project = copy_machines(tmp_path_factory.mktemp("watched") / "machines")
     models = project.folder / "models"
-    for path in (models / "training").glob("next_*"):
-        path.unlink()
-    for name in ("model_versions", "model_metrics"):
-        path = models / "registry" / f"{name}.sql"
-        path.write_text(re.sub(r", ref\('next_\w+'\)", "", path.read_text()))
+    drop_other_models(project)
     declared = models / "training" / "training.yml"
     declared.write_text(
         declared.read_text()
