@@ -195,6 +195,7 @@ merged_histogram as (
                 any_value(finite_total) as finite_total,
                 any_value(value) as value,
                 fsum(row_count * case
+                    when edge = 0 then 0
                     when edge = 10 or high <= value then 1
                     when low >= value then 0
                     else (value * unit - low * unit) / (high * unit - low * unit)

@@ -165,7 +165,7 @@ FAULTS = (
         "the variance doubles",
         "temperature",
         "55 + sqrt(2) * (temperature - 55)",
-        reason="`ks` of it is 0.08; at 400 rows 0.13 is needed, the tolerance of 0.05 and chance",
+        "classifier_auc",
     ),
     _changed("nulls become 0", "weight", "coalesce(weight, 0)", "missing"),
     PlantedFault(
