@@ -42,9 +42,10 @@ def tell_apart(reference: pa.Table, current: pa.Table) -> dict[str, Any]:
     """How well a row's side can be told: {value, p_value, chance, reference_count, row_count, evidence}.
 
     reference, current: tables of the same columns, numbers, booleans and texts, in the order of time. value: the mean AUC over
-    folds, each a stretch of both, scored by trees that have not seen it; p_value, one-sided, and chance (the quantile at 95 %, above 0.5) by the variance of the
-    Mann-Whitney statistic without drift; evidence: JSON {low, high, features}, the 95 % interval of Hanley and McNeil (1982)
-    and what tells the sides apart best, {feature: share of the gain}. value is null where a side has fewer than 50 rows.
+    folds, each a stretch of both, scored by trees that have not seen it; p_value, one-sided, and chance (the quantile at 95 %,
+    above 0.5) by the variance of the Mann-Whitney statistic without drift; evidence: JSON {low, high, features}, the 95 %
+    interval of Hanley and McNeil (1982) and what tells the sides apart best, {feature: share of the gain}. value is null where
+    a side has fewer than 50 rows.
     """
     counts = {"reference_count": reference.num_rows, "row_count": current.num_rows}
     if min(counts.values()) < _LEAST_ROWS:

@@ -64,10 +64,10 @@ def judged(
     connection.register("current_rows", pa.table(held))
     connection.register("reference_once", pa.table({name: reference[name] for name in names}))
     limits = MACROS.drift_rules(names, {})
-    every = f"(select * from reference_once cross join (select unnest(range({len(windows)})) as window_at))"
+    each = {"window_at": f"select unnest(range({len(windows)})) as window_at"}
     return connection.execute(
         f"with rules (feature, method, tolerance, decides) as ({limits}), "
-        f"measured as materialized ({MACROS.drift_between(every, 'current_rows', names, ['window_at'])}), "
+        f"measured as materialized ({MACROS.drift_between('reference_once', 'current_rows', names, [], each)}), "
         f"found as ({MACROS.judged_drift('measured', 'rules', ['window_at'])}) "
         "select window_at, feature, is_beyond, adjusted_p_value <= 0.05 as is_significant from found "
         "where adjusted_p_value is not null order by all"

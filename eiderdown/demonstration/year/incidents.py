@@ -29,7 +29,9 @@ class Incident:
         return self.start <= moment < self.end
 
 
-FEED_STOPS = Incident("the weather feed stops", _utc(7), _utc(8), "temperature", ("never_present", "low_fraction_present"))
+FEED_STOPS = Incident(
+    "the weather feed stops", _utc(7), _utc(8), "temperature", ("never_present", "low_fraction_present")
+)
 UNIT_CHANGES = Incident("distances come in kilometres", _utc(9), _utc(10), "distance", ("unit_change",))
 CARRIER_DISAPPEARS = Incident(
     "no flight of carrier B6 is asked for", _utc(11), _utc(12), "carrier", ("value_disappeared",)
