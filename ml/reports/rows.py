@@ -225,12 +225,15 @@ class _Reader:
         )
 
     def anomalies(self, relation: str, windows: list[dt.datetime], until: dt.datetime) -> list[Row]:
-        """The anomalies since the first window that is shown; also of windows without rows, which have no statistics."""
+        """The anomalies since the first window that is shown; also of windows without rows, which have no statistics.
+
+        Those of drift and skew are left out: drift has a section of its own.
+        """
         return self.rows(
             "monitoring",
             "anomalies",
-            "where relation = $relation and window_at >= coalesce($first, '-infinity'::timestamptz) and window_at < $until "
-            "order by all",
+            "where relation = $relation and kind not in ('drift', 'skew') and window_at < $until "
+            "and window_at >= coalesce($first, '-infinity'::timestamptz) order by all",
             relation=relation,
             first=windows[0] if windows else None,
             until=until,
