@@ -30,16 +30,16 @@ READERS = {
     ".json": "read_json",
     ".jsonl": "read_json",
 }
+Rows = Annotated[str, typer.Argument(help="A table of the warehouse, such as staging.orders, or a data file.")]
+Name = Annotated[str | None, typer.Option(help="The model's name; by default the table's or the file's.")]
+Sample = Annotated[int | None, typer.Option(min=1, help="Look at this many rows only.")]
+Database = Annotated[Path | None, typer.Option(help="A DuckDB file in place of the home folder's.")]
 _progress = Console(stderr=True)
 
 
 @contract.command("infer")
 def infer_contract(
-    relation: Annotated[str, typer.Argument(help="A table of the warehouse, such as staging.orders, or a data file.")],
-    name: Annotated[str | None, typer.Option(help="The model's name; by default the table's or the file's.")] = None,
-    sample: Annotated[int | None, typer.Option(min=1, help="Look at this many rows only.")] = None,
-    database: Annotated[Path | None, typer.Option(help="A DuckDB file in place of the home folder's.")] = None,
-    as_json: AsJson = False,
+    relation: Rows, name: Name = None, sample: Sample = None, database: Database = None, as_json: AsJson = False
 ) -> None:
     """Print the contract that the rows of a table or file keep, as YAML to paste under `models:`."""
     propose(relation, name, sample, database, as_json)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import duckdb
 import typer
 
-from eiderdown.commands.contract import READERS, connect, propose
+from eiderdown.commands.contract import READERS, Database, Name, Rows, Sample, connect, propose
 from eiderdown.output import AsJson, console, print_records
 from ml import files
 from ml.errors import DeclarationError
@@ -39,11 +39,7 @@ def show_schema(
 
 @schema.command("infer")
 def infer_schema(
-    relation: Annotated[str, typer.Argument(help="A table of the warehouse, such as staging.orders, or a data file.")],
-    name: Annotated[str | None, typer.Option(help="The model's name; by default the table's or the file's.")] = None,
-    sample: Annotated[int | None, typer.Option(min=1, help="Look at this many rows only.")] = None,
-    database: Annotated[Path | None, typer.Option(help="A DuckDB file in place of the home folder's.")] = None,
-    as_json: AsJson = False,
+    relation: Rows, name: Name = None, sample: Sample = None, database: Database = None, as_json: AsJson = False
 ) -> None:
     """Print the schema that the rows keep, as YAML to paste under `models:`. It reports; a contract stops a build."""
     propose(relation, name, sample, database, as_json, is_watched=True)
