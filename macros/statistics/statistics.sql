@@ -35,6 +35,7 @@
 {%- endmacro %}
 
 {% macro default__statistics(relation, columns, by, slices) -%}
+{%- if not columns and not execute -%}{{ return('select 1') }}{%- endif -%}
 {%- set columns = columns or eiderdown.described_columns(relation) -%}
 {%- set profiled = eiderdown.profiled_columns(columns) -%}
 {%- set numbers = profiled | selectattr('finite') | list -%}
