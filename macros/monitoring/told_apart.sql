@@ -4,7 +4,7 @@
 
     reference, current: relations with slice, placed_at and columns, {name: type}; current has window_at, and reference where `each`
     is empty. each: {window_at: a query of the windows} that share one reference. Rows are in the order of time, since the classifier
-    learns from other times than it is tried on: flights of one hour share its weather, by which an hour is known again, and
+    learns from other times than it is tried on: rows of one hour may share a value, by which the hour is known again, and
     a row that came twice tells nothing.
 #}
 {% macro told_apart(reference, current, columns, each) %}
