@@ -19,8 +19,8 @@
 {% macro default__drift() -%}
 {%- set contract = eiderdown.platform_contracts().drift -%}
 {{- config(mutable=contract.columns.keys() | reject('in', contract.primary_key) | list) -}}
-{#- Before the return below, so that dbt sees them. #}
-{%- do ref('feature_statistics') -%}
+{#- Before the return below, so that dbt sees them. The scores come before registry.model_metrics. #}
+{%- do [ref('feature_statistics'), ref('datasets'), ref('model_versions'), ref('model_metrics')] -%}
 {%- set clock = ref('clock') -%}
 {%- if not execute -%}{{ return('select 1') }}{%- endif -%}
 {{ eiderdown.no_rows('drift') }}
@@ -115,11 +115,11 @@ union all by name
     {%- if versions is none or registry is none -%}{{ return(sources) }}{%- endif -%}
     {%- set window_at = eiderdown.window_of(eiderdown.quoted(declared.at), declared.every) -%}
     {%- set query -%}
-        select versions.dataset, dataset_version, version, list(strftime(window_at at time zone 'UTC', '%Y-%m-%d %H:%M:%S+00') order by window_at)
+        select versions.dataset, dataset_version, version, string_agg(strftime(window_at at time zone 'UTC', '%Y-%m-%d %H:%M:%S+00'), ',' order by window_at)
         from (
             select {{ window_at }} as window_at, version
             from {{ declared.relation }}
-            group by all
+            group by 1, 2
             qualify row_number() over (partition by window_at order by count(*) desc, version desc) = 1
         )
         inner join {{ versions }} as versions using (version)
@@ -130,7 +130,7 @@ union all by name
     {%- endset -%}
     {%- set scores = load_relation(eiderdown.scores_relation(declared.model)) -%}
     {%- for dataset, dataset_version, version, served in run_query(query).rows -%}
-        {%- set rows = eiderdown.dataset_version(dataset, dataset_version) -%}
+        {%- set rows, served = eiderdown.dataset_version(dataset, dataset_version), served.split(',') -%}
         {%- set held = adapter.get_columns_in_relation(rows) | map(attribute='name') | list -%}
         {%- set columns = {} -%}
         {%- for column, type in declared.columns.items() if column in held -%}{%- do columns.update({column: type}) -%}{%- endfor -%}
