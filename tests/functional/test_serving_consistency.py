@@ -119,3 +119,27 @@ def test_nothing_differs_whatever_came_late_and_what_is_planted_is_found(served:
         ("mean_departure_delay", 1, 0, 0, "mismatch", True, True),
         ("temperature", 0, 0, 2, "extra", True, True),
     ]
+
+
+def test_what_was_served_is_compared_with_what_the_model_learned_from(served: Project) -> None:
+    served.set_clock("2014-01-02T00:00:00Z")
+    served.dbt("run", "-s", "clock", "flight_delay_served", "feature_statistics", "drift")
+    compared = served.query(
+        "select feature, max(reference_count), max(row_count) from monitoring.drift "
+        "where relation = 'monitoring.flight_delay_served' and comparison = 'training' and slice = 'all' group by feature"
+    )
+    counts = {feature: tuple(row) for feature, *row in compared}
+    learned = served.query("select count(*) from datasets.flight_delay_v1")[0]
+    # The window of January is not over.
+    asked = served.query(
+        "select count(*) from monitoring.flight_delay_served where predicted_at < '2014-01-01 00:00Z'"
+    )[0]
+    assert counts["carrier"] == (learned[0], asked[0])
+    assert counts["score"] == (
+        served.query("select count(*) from training.flight_delay_scores where split = 'test' and version = 1")[0][0],
+        asked[0],
+    )
+    assert {"temperature", "distance", "(all)"} <= counts.keys()
+    again = served.query("from monitoring.drift order by all")
+    served.dbt("run", "-s", "drift")
+    assert served.query("from monitoring.drift order by all") == again
