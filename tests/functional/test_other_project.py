@@ -174,7 +174,7 @@ MONTHS = ["2023-12", "2024-01", "2024-02", "2024-03", "2024-04", "2024-05"]
 
 
 def test_a_window_is_profiled_once_and_again_when_its_rows_change(machines: Project, tmp_path: Path) -> None:
-    shutil.copytree(machines.folder, tmp_path / "changed")
+    shutil.copytree(machines.folder, tmp_path / "changed", symlinks=True)
     changed = Project(tmp_path / "changed", machines.database.name)
     first = {row[0]: row[1:] for row in changed.query(PROFILED)}
     counts = "select strftime(predicted_at, '%Y-%m') as month, count(*) from datasets.stops group by all"
