@@ -58,5 +58,5 @@
 
 {# A relation with the columns of a table of the platform, and no rows. #}
 {% macro no_rows_of(table) -%}
-    (select{% for name, type in eiderdown.rendered_contract(eiderdown.platform_contracts()[table]).declared.items()  %} cast(null as {{ type }}) as {{ name }}{{ ',' if not loop.last }}{% endfor %} where false)
+    ({{ eiderdown.no_rows(table) }})
 {%- endmacro %}

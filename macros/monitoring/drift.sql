@@ -213,7 +213,7 @@ union all by name
     {%- set types = eiderdown.compared_types(source.columns) -%}
     {%- set slices = [] -%}
     {%- for column in source.slices -%}
-        {%- do slices.append("coalesce('" ~ column ~ "=' || cast(" ~ eiderdown.quoted(column) ~ " as varchar), '" ~ column ~ " is null')") -%}
+        {%- do slices.append(eiderdown.slice_name(column, eiderdown.quoted(column))) -%}
     {%- endfor -%}
     {%- set windows = 'select unnest(' ~ eiderdown.moments(source.windows) ~ ') as window_at' if source.windows else 'select window_at from judged' -%}
     {%- set slice -%}

@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime as dt
-import getpass
 import json
 import uuid
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ml import files
+from ml.events import user
 
 KINDS = ("promote", "rollback", "import", "describe")
 
@@ -42,7 +42,7 @@ class Decision:
     @classmethod
     def new(cls, kind: str, model: str, version: int, **others: Any) -> "Decision":
         """A decision of this user, now."""
-        return cls(uuid.uuid4().hex, dt.datetime.now(dt.UTC), kind, model, version, _user(), **others)
+        return cls(uuid.uuid4().hex, dt.datetime.now(dt.UTC), kind, model, version, user(), **others)
 
     def to_json(self) -> str:
         """The event's line, which `read_decisions` reads."""
@@ -93,11 +93,3 @@ def _parse(line: str) -> Decision | None:
     is_named = (isinstance(decision.alias, str) and isinstance(decision.reason, str)) or decision.kind == "describe"
     is_version = isinstance(decision.model, str) and isinstance(decision.version, int)
     return decision if decision.kind in KINDS and is_named and is_version and decision.event_id else None
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        # A container may run as a number without a name.
-        return "unknown"

@@ -7,17 +7,13 @@ from typing import Any
 
 import jinja2
 
+from ml.quoting import literal
 from tests.benchmarks.monitoring import table
 from tests.conftest import REPOSITORY
 from tests.rendered import package
 
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-_STATISTICS: Any = package("statistics/*", "monitoring/monitored", literal=_literal)
-_DRIFT: Any = package("features/view_statistics", "drift/*", literal=_literal)
+_STATISTICS: Any = package("statistics/*", "monitoring/monitored", literal=literal)
+_DRIFT: Any = package("features/view_statistics", "drift/*", literal=literal)
 _BY_DAY = {"relation": "partitioned", "at": "at", "every": "day", "slices": [], "columns": table.TYPES}
 """What monitored() would say of a table of one column `at` beside those of table.py."""
 
