@@ -216,7 +216,8 @@ def _pattern(where: str, pattern: Any, kind: str | None) -> str:
     if kind not in (None, "VARCHAR"):
         raise DeclarationError(f"{where}.pattern is of texts, and the column is {kind}; use min and max.")
     try:
-        duckdb.execute("select regexp_full_match('', ?)", [str(pattern)])
+        with duckdb.connect() as connection:
+            connection.execute("select regexp_full_match('', ?)", [str(pattern)]).fetchall()
     except duckdb.Error as error:
         said = str(error).splitlines()[0]
         raise DeclarationError(f"{where}.pattern '{pattern}' is no regular expression (RE2): {said}.") from None

@@ -34,12 +34,13 @@ def upcoming(built: Project) -> pa.Table:
 
 def test_features_in_a_frame_score_as_the_batch(built: Project, upcoming: pa.Table) -> None:
     model = eiderdown.model("flight_delay@champion")
+    connection = duckdb.connect()
     batch = np.array(built.query("select score from predictions.flight_delay order by row_id"))[:, 0]
     frames: list[Any] = [
         upcoming,
         upcoming.to_pandas(),
         upcoming.to_pandas(types_mapper=pd.ArrowDtype),
-        duckdb.from_arrow(upcoming),
+        connection.from_arrow(upcoming),
     ]
     for frame in frames:
         scores = model.predict(frame)

@@ -66,3 +66,24 @@ def test_no_format_that_runs_code() -> None:
         for path in _layer(layer):
             assert not _imports(path) & {"pickle", "joblib", "cloudpickle", "dill", "shelve", "marshal"}, path
             assert "torch.load" not in path.read_text(), path
+
+
+def test_no_connection_is_shared_by_the_whole_process() -> None:
+    """A result that is left open on DuckDB's default connection makes whoever uses it next fail, also a user's notebook."""
+    for layer in ("ml", "serving", "eiderdown"):
+        for path in _layer(layer):
+            used = {
+                node.attr
+                for node in ast.walk(ast.parse(path.read_text()))
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "duckdb"
+            }
+            assert not used & {
+                "execute",
+                "sql",
+                "query",
+                "from_arrow",
+                "from_df",
+                "read_csv",
+                "read_parquet",
+                "read_json",
+            }, path

@@ -68,11 +68,16 @@ class Home:
         every = f"read_csv({literal(str(truth / 'flights.csv'))}, all_varchar = true)"
         some = f"{every} where hash(tailnum) % {planes} = 3 % {planes}"
         written = self.folder / "flights.csv"
-        duckdb.execute(f"copy (from {some}) to {literal(str(written))} (header)")
+        _write_csv(f"from {some}", written)
         written.replace(truth / "flights.csv")
         shutil.copytree(truth, raw)
         if FEED_STOPS in planted:
             weather = f"read_csv({literal(str(truth / 'weather.csv'))}, all_varchar = true)"
             known_at = "cast(time_hour as timestamptz) + interval 1 hour"
             there = f"not ({known_at} >= '{FEED_STOPS.start}' and {known_at} < '{FEED_STOPS.end}')"
-            duckdb.execute(f"copy (from {weather} where {there}) to {literal(str(raw / 'weather.csv'))} (header)")
+            _write_csv(f"from {weather} where {there}", raw / "weather.csv")
+
+
+def _write_csv(query: str, path: Path) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"copy ({query}) to {literal(str(path))} (header)").fetchall()
