@@ -118,7 +118,7 @@ shares as (
         overlapping / row_count as overlap,
         conflicting / row_count as conflict,
         cast(coalesce(gold_votes, 0) as bigint) as gold_votes,
-        gold_hits
+        coalesce(gold_hits, 0) as gold_hits
     from counted
     left join hits using (place)
 )
