@@ -2,7 +2,7 @@
 
 import ast
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,6 +51,13 @@ def _columns(relation: _Relation) -> list[_Column]:
 
 def _query(sql: str) -> SimpleNamespace:
     return SimpleNamespace(rows=SESSION.execute(sql).fetchall())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closed() -> Iterator[None]:
+    """An open connection with functions ends in a page of leak warnings."""
+    yield
+    SESSION.close()
 
 
 META = {"row_id": "row", "classes": CLASSES}
@@ -269,11 +276,11 @@ MODEL = {"votes": "late_votes"}
 SCORES = {"labels": "late", "dataset": "flights", "target": "late", "slices": ["origin"]}
 
 
-def _problems(votes: dict, model: dict, scores: dict) -> str:
+def _problems(votes: dict, model: dict, scores: dict, hooks: str = "check_votes() record_fingerprint()") -> str:
     return problems(
         json.dumps(
             {
-                "votes": {"late_votes": {"declared": votes, "schema": "labels"}},
+                "votes": {"late_votes": {"declared": votes, "schema": "labels", "hooks": hooks}},
                 "label_models": {"late_model": {"declared": model, "schema": "labels"}},
                 "scores": {"late_scores": scores},
                 "datasets": {"flights": {"flight": "varchar", "late": "boolean", "origin": "varchar"}},
@@ -290,6 +297,7 @@ def test_declarations_that_hold() -> None:
     }
     assert _problems(VOTES, MODEL, SCORES) == ""
     assert _problems(VOTES, model, SCORES | {"split": {"by": "random"}}) == ""
+    assert "has no post-hook check_votes" in _problems(VOTES, MODEL, SCORES, "record_fingerprint()")
     assert VotesSpec.parse("late_votes", VOTES).functions(["ROW", "rain", "at", "snow"]) == ["rain", "snow"]
     assert [positive_class(one) for one in (["true", "false"], ["0", "1"], ["no", "yes"])] == [0, 1, None]
 
