@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from ml.labeling import LabelModel, MajorityLabelVoter
 
+from ml.labeling import LabelModel, MajorityLabelVoter
 from tests.benchmarks.monitoring.environments import environment
 from tests.conftest import REPOSITORY
 
@@ -40,7 +40,7 @@ def snorkel(matrices: list[np.ndarray], classes: int, balances: list[np.ndarray 
 def run(command: list[object]) -> list[dict[str, float]]:
     """What one process prints of itself, see monitoring/peers/measured.py. Raises SystemExit where it fails."""
     done = subprocess.run(
-        [command[0], "-W", "ignore", *command[1:]],
+        [str(part) for part in (command[0], "-W", "ignore", *command[1:])],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},

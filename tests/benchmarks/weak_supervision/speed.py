@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from tests.votes import dense
 
 from tests.benchmarks.weak_supervision import contenders, measures, rules
+from tests.votes import World
 
 Costs = dict[str, list[dict[str, float]]]
 """{contender: what it measured, each the median of the rounds}."""
@@ -30,9 +30,8 @@ def applying(rows: int, rounds: int) -> Costs:
         return costs
 
 
-def fitting(rows: int, rounds: int) -> tuple[Costs, dict[str, float]]:
-    """A fit and the posteriors of all rows, on dense votes; and the accuracy of each contender, and of the oracle."""
-    world = dense()
+def fitting(world: World, rows: int, rounds: int) -> tuple[Costs, dict[str, float]]:
+    """A fit and the posteriors of all rows, of two classes; and the accuracy of each contender, and of the oracle."""
     votes, truth = world.draw(rows, seed=0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
