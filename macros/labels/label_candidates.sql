@@ -16,8 +16,10 @@
       learning strategies for sequence labeling tasks) with beta = 1/2; the divisor spreads labels over patterns, as
       d'Hondt's apportions seats over parties, for a hundred labels of one pattern tell little more than ten.
 
-    On simulated votes these labels make a better label model than as many random ones, and than those chosen by the whole
-    density, by conflict in the place of uncertainty, or by density alone (tests/benchmarks/label_candidates.py).
+    Measured on simulated votes (tests/benchmarks/label_candidates.py), a hundred such labels in a thousand rows make a better label
+    model than a hundred random ones, and as good a one as uncertainty alone, which asks for rows that are like no others; the
+    whole density (beta = 1), conflict in the place of uncertainty, and density alone are worse.
+
     Left out are rows that an expert has labelled and those without a vote. Which rows stand for a pattern is drawn by the
     hash of their id, so a table changes where its rows do.
 #}

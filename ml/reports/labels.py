@@ -53,7 +53,8 @@ def _section(connection: duckdb.DuckDBPyConnection, task: LabelTask) -> LabelSec
 
 
 def _balance(connection: duckdb.DuckDBPyConnection, task: LabelTask) -> Shares:
-    counted, learned = {}, {}
+    counted: dict[str, int] = {}
+    learned: dict[str, float] = {}
     if task.name in task.tables:
         query = f"select cast(label as varchar) as label, count(*) as row_count from {task.table()} group by 1"
         counted = {row["label"]: row["row_count"] for row in rows(connection, query) if row["label"] is not None}

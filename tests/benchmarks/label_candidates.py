@@ -4,12 +4,16 @@ Accuracy in percent on simulated votes of ten functions, of which 100 of 1,000 r
 alone, and of the labels where those of experts stand.
 """
 
+import sys
 import time
+from pathlib import Path
 
 import duckdb
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.label_candidates import LABELS, ROWS, WORTH, accuracies
 from tests.made_up_labels import candidates
@@ -50,9 +54,7 @@ def cost() -> Table:
     """Seconds of the query, by slices."""
     functions = [f"function_{place}" for place in range(10)]
     votes, _ = World.of_accuracies([0.75] * 10, [0.3] * 10, [0.7, 0.3]).draw(MILLION, 1)
-    table = Table(
-        "slices", "seconds", title=f"The best 100 of {MILLION:,} rows, {len(np.unique(votes, axis=0)):,} patterns"
-    )
+    table = Table(f"the best 100 of {MILLION:,} rows, {len(np.unique(votes, axis=0)):,} patterns, by slices", "seconds")
     with duckdb.connect() as connection:
         connection.register("drawn", dict(zip(functions, votes.T, strict=True)) | {"id": np.arange(MILLION)})
         shown = ", ".join(f"nullif({name}, -1) as {name}" for name in functions)
