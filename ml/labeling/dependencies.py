@@ -3,7 +3,7 @@
 Where functions are copies, the likeliest independent latent class is what the copies say, and not the class. So it does not help
 to look for dependence that such a fit leaves: it is left among all others. Instead, whole structures are compared: functions are
 joined by how much their votes tell of each other (average linkage), and of each partition on the way a latent class model is
-fitted, with a joint table for each group. What the Bayesian information criterion prefers is then improved by single moves.
+fitted, with a joint table for each group. What the votes speak for most is then improved by single moves.
 """
 
 from collections.abc import Iterable
@@ -80,17 +80,17 @@ def _search(task: Task) -> Groups:
             return best.groups
         tried |= set(moves)
         moved = _best(task, moves, len(moves))
-        if moved.bic <= best.bic:
+        if moved.evidence <= best.evidence:
             return best.groups
         best = moved
 
 
 def _best(task: Task, structures: Iterable[Groups], patience: int) -> Fit:
-    """The fit that the criterion prefers, of structures in their order, until so many in a row are no better."""
+    """The fit of the most evidence, of structures in their order, until so many in a row are no better."""
     best, worse = None, 0
     for groups in structures:
         found = fit(task, groups, _TOLERANCE)
-        if best is None or found.bic > best.bic:
+        if best is None or found.evidence > best.evidence:
             best, worse = found, 0
         else:
             worse += 1
