@@ -40,7 +40,16 @@
 {% endmacro %}
 
 
-{# The task of a votes model: arrived_late of arrived_late_votes. #}
+{# The type of the votes, which is that of most functions: one that never votes may have any. #}
+{% macro type_of_votes(functions) %}
+    {%- set types = functions | map(attribute='dtype') | list -%}
+    {%- set most = namespace(type=types[0]) -%}
+    {%- for type in types if types.count(type) > types.count(most.type) -%}{%- set most.type = type -%}{%- endfor -%}
+    {{ return(most.type) }}
+{% endmacro %}
+
+
+{# The task of a votes model: late of late_votes. #}
 {% macro task_of_votes(relation) -%}
     {{ return(modules.re.sub('_votes$', '', relation.identifier)) }}
 {%- endmacro %}
@@ -94,24 +103,30 @@
 
 
 {#
-    The newest version of a label model as one row: (version, parameters, accuracies, dependencies). A query fails where it learned
-    from other functions than these.
+    The newest version of a label model as one row: (version, parameters, accuracies, dependencies). A query that reads `parameters`
+    fails where they were learned from other functions than these.
 #}
 {% macro newest_label_model(label_model, functions) -%}
     {%- set names = functions | map(attribute='name') | list -%}
     select
-        version,
-        accuracies,
-        dependencies,
-        if(
-            functions = {{ eiderdown.literal_list(names) }},
-            cast(parameters as varchar),
-            error({{ eiderdown.literal(
-                label_model.schema ~ '.' ~ label_model.identifier ~ ": its newest version learned from other functions than "
-                ~ names | join(', ') ~ ". Build it before what reads it, for example with dbt build --select +" ~ model.name
-            ) }})
-        ) as parameters
-    from {{ label_model }}
-    order by version desc
-    limit 1
+        * exclude (functions) replace (
+            if(
+                functions = {{ eiderdown.literal_list(names) }},
+                parameters,
+                error({{ eiderdown.literal(
+                    label_model.schema ~ '.' ~ label_model.identifier ~ ": its newest version learned from other functions than "
+                    ~ names | join(', ') ~ ". Build it before what reads it, for example with dbt build --select +" ~ model.name
+                ) }})
+            ) as parameters
+        )
+    from (
+        {#- By an aggregate, below which no optimizer puts the error: older versions may have other functions. #}
+        select
+            max(version) as version,
+            arg_max(functions, version) as functions,
+            arg_max(cast(parameters as varchar), version) as parameters,
+            arg_max(accuracies, version) as accuracies,
+            arg_max(dependencies, version) as dependencies
+        from {{ label_model }}
+    )
 {%- endmacro %}
