@@ -13,7 +13,7 @@ from eiderdown.output import AsJson, console, print_records
 from ml import files
 from ml.errors import DeclarationError
 from ml.labeling.experts import import_labels
-from ml.labeling.tasks import candidates_of, find_task, functions_of, label_tasks, questions_of, summary
+from ml.labeling.tasks import candidates_of, dependent, find_task, functions_of, label_tasks, questions_of, summary
 from ml.warehouse import reading, warehouse_file
 
 app = typer.Typer(no_args_is_help=True, help="Labels: tasks, functions, rows to label by hand, and the answers.")
@@ -35,7 +35,7 @@ def functions(task: Task, database: Database = None, wait: Wait = 0, as_json: As
     """How often each labelling function votes, how often others vote otherwise, and how right it is."""
     with reading(database or warehouse_file(files.home()), wait) as connection:
         found = functions_of(connection, find_task(connection, task))
-    print_records(found if as_json else [_function(row) for row in found], as_json)
+    print_records(found if as_json else _functions(found), as_json)
 
 
 @app.command()
@@ -105,14 +105,20 @@ def _to_fill_in(rows: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _function(row: dict[str, Any]) -> dict[str, Any]:
-    """A labelling function in the width of a terminal."""
-    gold = None
-    if row["gold_votes"]:
+def _functions(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Labelling functions in the width of a terminal; those with the same `group` depend on each other."""
+    shown = []
+    for row, group in zip(found, dependent(found), strict=True):
+        one = {name: row[name] for name in ("function", "votes")}
+        one |= {name: _share(row[name]) for name in ("coverage", "overlap", "conflict")}
+        one |= {"learned": _share(row["learned_accuracy"]), "known": _share(row["gold_accuracy"])}
         low, high = row["gold_accuracy_low"], row["gold_accuracy_high"]
-        gold = f"{row['gold_accuracy']:.3f} ({low:.3f} to {high:.3f})"
-    shown = ("function", "classes_voted", "votes", "coverage", "overlap", "conflict", "learned_accuracy")
-    return {name: row[name] for name in shown} | {"gold_accuracy": gold, "copies": row["copies"]}
+        shown.append(one | {"95 %": f"{_share(low)} to {_share(high)}" if row["gold_votes"] else None, "group": group})
+    return shown
+
+
+def _share(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"
 
 
 def _candidate(row: dict[str, Any]) -> dict[str, Any]:

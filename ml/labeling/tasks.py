@@ -92,6 +92,17 @@ def functions_of(connection: duckdb.DuckDBPyConnection, task: LabelTask) -> list
     return rows(connection, f"from {task.table('functions')}")
 
 
+def dependent(functions: list[Row]) -> list[int | None]:
+    """For each row of labels.<task>_functions the number, from 1, of its group of functions that depend on each other; None of
+    one that stands alone.
+    """
+    groups: dict[frozenset[str], int] = {}
+    return [
+        groups.setdefault(frozenset([row["function"], *row["copies"]]), len(groups) + 1) if row["copies"] else None
+        for row in functions
+    ]
+
+
 def candidates_of(connection: duckdb.DuckDBPyConnection, task: LabelTask, slice_: str, limit: int) -> list[Row]:
     """The rows of labels.<task>_candidates of a slice, the best first, `limit` at most.
 

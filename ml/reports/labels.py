@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from ml.labeling.tasks import LabelTask, Row, functions_of, label_tasks, rows, summary
+from ml.labeling.tasks import LabelTask, Row, dependent, functions_of, label_tasks, rows, summary
 from ml.reports.histograms import Shares
 
 _BINS = 20
@@ -14,7 +14,7 @@ _CLASSES = 20
 
 @dataclass(frozen=True)
 class LabelSection:
-    """A task. version, method: of the newest label model.
+    """A task. version, method: of the newest label model. functions: each with its number of `dependent`.
 
     sources: rows by where their label comes from. balance: the share of each class, by the label model and of the labels.
     certainty: shares of the labels by functions whose probability lies in
@@ -24,7 +24,7 @@ class LabelSection:
     name: str
     version: int | None
     method: str | None
-    functions: list[Row]
+    functions: list[tuple[Row, int | None]]
     functions_left_out: int
     balance: Shares
     sources: dict[str, int]
@@ -44,7 +44,7 @@ def _section(connection: duckdb.DuckDBPyConnection, task: LabelTask) -> LabelSec
         name=task.name,
         version=known["version"],
         method=known["method"],
-        functions=functions[:_FUNCTIONS],
+        functions=list(zip(functions, dependent(functions), strict=True))[:_FUNCTIONS],
         functions_left_out=max(0, len(functions) - _FUNCTIONS),
         balance=_balance(connection, task),
         sources=counts,
