@@ -28,7 +28,6 @@ PRIOR_SKILL = 0.4
 FLOOR = 1e-300
 """The least probability, whose logarithm is finite."""
 STRENGTHS = (1.0, 10.0, 100.0)
-_MOST_ITERATIONS = 1000
 
 
 @dataclass(frozen=True)
@@ -126,14 +125,14 @@ class Design:
         )
         self.known = np.flatnonzero(task.patterns.gold >= 0)
 
-    def fit(self, posterior: np.ndarray, tolerance: float = 1e-10) -> Fit:
+    def fit(self, posterior: np.ndarray, tolerance: float = 1e-10, iterations: int = 1000) -> Fit:
         """Learn from a first guess of each pattern's classes, shape (patterns, classes), until an iteration adds less than
-        the tolerance to the mean log-likelihood of a row.
+        the tolerance to the mean log-likelihood of a row, or after so many.
         """
         rows = self.task.patterns.counts.sum()
         before = -np.inf
         posterior = self._clamp(posterior.copy())
-        for _ in range(_MOST_ITERATIONS):
+        for _ in range(iterations):
             tables = self.tables(posterior)
             posterior, likelihood = self._expect(tables)
             if likelihood - before < tolerance * rows:

@@ -72,7 +72,7 @@ def test_a_fit_is_a_stationary_point_of_the_penalised_likelihood() -> None:
     """Against the likelihood written out in full: no table that is moved a little makes the votes likelier."""
     drawn, _ = votes.dense(7).draw(SMALL, seed=8)
     chosen = drawn[:, :4]
-    found = fit(Task(Patterns.of(chosen), 2, accuracies=dict.fromkeys(range(4), (0.7, 0.0))), alone(4), 1e-13)
+    found = fit(Task(Patterns.of(chosen), 2, accuracies=dict.fromkeys(range(4), (0.7, 0.0))), alone(4), tolerance=1e-13)
 
     def likelihood(marginals: np.ndarray, balance: np.ndarray) -> float:
         rows = sum(np.log(marginals[place])[chosen[:, place] + 1] for place in range(4)) + np.log(balance)
