@@ -1,10 +1,10 @@
-"""Events that commands write: a file of one JSON line each, under `events/<kind>` of the home folder."""
+"""Events that commands write: a file of JSON lines for each time, under `events/<kind>` of the home folder."""
 
 import datetime as dt
 import getpass
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml import files
@@ -15,10 +15,17 @@ def write_event(kind: str, event: dict[str, Any], logged_at: dt.datetime | None 
 
     Returns it with its event_id and logged_at, as `read_events` reads it.
     """
+    return write_events(kind, [event], logged_at)[0]
+
+
+def write_events(
+    kind: str, events: Sequence[dict[str, Any]], logged_at: dt.datetime | None = None
+) -> list[dict[str, Any]]:
+    """The same for one or more events, which become one file: all of them are written, or none."""
     moment = logged_at or dt.datetime.now(dt.UTC)
-    whole = {"event_id": uuid.uuid4().hex, "logged_at": moment.isoformat(), **event}
-    path = files.home() / "events" / kind / f"{moment:%Y%m%dT%H%M%S}-{whole['event_id']}.jsonl"
-    files.write_whole(path, f"{json.dumps(whole)}\n".encode())
+    whole = [{"event_id": uuid.uuid4().hex, "logged_at": moment.isoformat(), **event} for event in events]
+    path = files.home() / "events" / kind / f"{moment:%Y%m%dT%H%M%S}-{whole[0]['event_id']}.jsonl"
+    files.write_whole(path, "".join(f"{json.dumps(event)}\n" for event in whole).encode())
     return whole
 
 

@@ -167,6 +167,7 @@ class Plugin(BasePlugin):
             "events/acknowledgements/none.jsonl",
             "events/retrain/none.jsonl",
             "events/builds/none.jsonl",
+            "events/labels/none.jsonl",
             "artifacts/training/none.json",
             "artifacts/reproductions/none.json",
         ):

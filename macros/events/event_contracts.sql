@@ -54,6 +54,17 @@ pushed_rows:
     version: integer not null
     row: json not null
     problem: varchar
+
+expert_labels:
+  primary_key: [task, row_id]
+  columns:
+    task: varchar not null
+    row_id: varchar not null
+    label: varchar not null
+    labelled_by: varchar not null
+    labelled_at: timestamptz not null
+    logged_at: timestamptz not null
+    event_id: varchar not null
     {%- endset -%}
     {{ return(fromyaml(contracts)) }}
 {% endmacro %}

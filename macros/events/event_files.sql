@@ -46,7 +46,7 @@ group by filename
 
 
 {% macro event_kinds() -%}
-    {{ return(['predictions', 'feedback', 'pushes', 'decisions', 'acknowledgements', 'retrain', 'builds']) }}
+    {{ return(['predictions', 'feedback', 'pushes', 'decisions', 'acknowledgements', 'retrain', 'builds', 'labels']) }}
 {%- endmacro %}
 
 

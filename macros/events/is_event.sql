@@ -2,7 +2,7 @@
     Whether a line of a source of events is one, as a SQL condition, never null: it was read whole, and has all that the
     tables need. The lines for which it is false are counted in monitoring.event_files, and are in no other table.
 
-    kind: 'predictions', 'feedback', 'pushes', 'decisions', 'acknowledgements', 'retrain' or 'builds'.
+    kind: 'predictions', 'feedback', 'pushes', 'decisions', 'acknowledgements', 'retrain', 'builds' or 'labels'.
 #}
 {% macro is_event(kind) -%}
     {{ return(adapter.dispatch('is_event', 'eiderdown')(kind)) }}
@@ -83,5 +83,16 @@
         )
     {%- elif kind == 'builds' -%}
         coalesce(event_id is not null and logged_at is not null and is_success is not null and text is not null, false)
+    {%- elif kind == 'labels' -%}
+        coalesce(
+            event_id is not null
+            and logged_at is not null
+            and task is not null
+            and row_id is not null
+            and label is not null
+            and labelled_by is not null
+            and labelled_at is not null,
+            false
+        )
     {%- endif -%}
 {%- endmacro %}

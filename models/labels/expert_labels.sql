@@ -1,0 +1,1 @@
+{{ eiderdown.expert_labels() }}
