@@ -21,9 +21,9 @@ from ml.labeling.majority_vote import vote_shares
 FEWEST_GROUPS = 3
 # How improbable, over all pairs, the votes of independent functions have to be before a structure is looked for.
 _LEVEL = 1e-3
-# Structures are compared on so many patterns at most, and less exactly than the one that is chosen is fitted: those that explain
-# the votes well are quickly found to, the others take hundreds of iterations.
-_MOST_PATTERNS = 50_000
+# Structures are compared on about so many patterns at most, and less exactly than the one that is chosen is fitted: those that
+# explain the votes well are quickly found to, the others take hundreds of iterations.
+_MOST_PATTERNS = 20_000
 _SEARCH: dict[str, Any] = {"tolerance": 1e-7, "iterations": 50}
 # After so many joins that do not make a partition better, no further one is tried.
 _PATIENCE = 3
@@ -165,9 +165,14 @@ def _pair_table(task: Task, i: int, j: int) -> np.ndarray:
 
 
 def _sampled(task: Task) -> Task:
+    """A sample of the rows, always the same, with fewer patterns."""
     patterns = task.patterns
-    if len(patterns.counts) <= _MOST_PATTERNS:
+    share = _MOST_PATTERNS / len(patterns.counts)
+    if share >= 1:
         return task
-    chosen = np.random.default_rng(0).choice(len(patterns.counts), _MOST_PATTERNS, replace=False)
-    part = replace(patterns, votes=patterns.votes[chosen], counts=patterns.counts[chosen], gold=patterns.gold[chosen])
+    counts = np.random.default_rng(0).binomial(np.rint(patterns.counts).astype(np.int64), share)
+    kept = counts > 0
+    part = replace(
+        patterns, votes=patterns.votes[kept], counts=counts[kept].astype(np.float64), gold=patterns.gold[kept]
+    )
     return replace(task, patterns=part)

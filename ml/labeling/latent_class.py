@@ -25,6 +25,8 @@ PRIOR_VOTES = 40.0
 """Of how many votes is worth what is believed of every function beforehand: that it is right somewhat more often than by chance
 (PRIOR_SKILL of the way from there to always). It keeps a few hundred rows from telling a story of their own."""
 PRIOR_SKILL = 0.4
+PRIOR_BALANCE = 40.0
+"""Of how many rows is worth the belief that classes are equally frequent."""
 FLOOR = 1e-300
 """The least probability, whose logarithm is finite."""
 STRENGTHS = (1.0, 10.0, 100.0)
@@ -164,7 +166,10 @@ class Design:
         task = self.task
         counts = posterior * task.patterns.counts[:, None]
         class_rows = counts.sum(axis=0)
-        balance = class_rows / class_rows.sum() if task.balance is None else task.balance
+        balance = task.balance
+        if balance is None:
+            balance = class_rows + PRIOR_BALANCE / task.classes
+            balance = balance / balance.sum()
         seen = self.counted @ counts
         votes = seen[: self.bounds[0]].reshape(task.functions, -1, task.classes)
         together = np.split(seen[self.bounds[0] :], self.bounds[1:-1] - self.bounds[0])[: len(self.several)]
@@ -186,15 +191,17 @@ class Design:
     def _believed(self, votes: np.ndarray) -> np.ndarray:
         """What is believed of functions beforehand, as votes that they might have cast: shape of `votes`.
 
-        They vote and abstain in each class in proportion as they do, and err evenly; a function that never votes gets none.
+        They vote on as many rows of each class as they do, err evenly, and abstain whatever the class; a function that never
+        votes gets none.
         """
         accuracies, worths = self.task.beliefs
         cast = votes[:, 1:].sum(axis=1)
         total = cast.sum(axis=1)
         scale = np.divide(worths, total, out=np.zeros_like(total), where=total > 0)
+        silent = cast * np.divide(votes[:, 0].sum(axis=1), total, out=np.zeros_like(total), where=total > 0)[:, None]
         wrong = (1 - accuracies) / (self.task.classes - 1)
         right = wrong[:, None, None] + (accuracies - wrong)[:, None, None] * np.eye(self.task.classes)
-        return np.asarray(scale[:, None, None] * np.concatenate([votes[:, :1], cast[:, None] * right], axis=1))
+        return np.asarray(scale[:, None, None] * np.concatenate([silent[:, None], cast[:, None] * right], axis=1))
 
 
 def independent(marginals: np.ndarray, group: tuple[int, ...], combinations: np.ndarray) -> np.ndarray:
