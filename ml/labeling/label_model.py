@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from ml.declared import refuse_no_number, refuse_other
 from ml.errors import DeclarationError
 from ml.labeling.dependencies import FEWEST_GROUPS, alone, detect, fit
-from ml.labeling.latent_class import FLOOR, PRIOR_ROWS, PRIOR_VOTES, Design, Groups, Tables, Task, independent
+from ml.labeling.latent_class import FLOOR, PRIOR_GROUP_ROWS, PRIOR_VOTES, Design, Groups, Tables, Task, independent
 from ml.labeling.majority_vote import majority
 from ml.labeling.patterns import ABSTAIN, Patterns, distinct
 from ml.labeling.triplet import triplet
@@ -151,7 +151,9 @@ class LabelModel(Voter):
         for group, combinations, table in zip(self.groups, self._combinations, tables.joint, strict=True):
             own = votes[:, list(group)]
             # The prior, where a combination was never seen.
-            unseen = PRIOR_ROWS * independent(tables.marginals, group, own) / (tables.class_rows + PRIOR_ROWS)
+            unseen = (
+                PRIOR_GROUP_ROWS * independent(tables.marginals, group, own) / (tables.class_rows + PRIOR_GROUP_ROWS)
+            )
             known = {tuple(combination): number for number, combination in enumerate(combinations.tolist())}
             places = np.array([known.get(tuple(one), -1) for one in own.tolist()])
             joint += np.log(np.where((places >= 0)[:, None], table[places], np.maximum(unseen, FLOOR)))

@@ -19,8 +19,10 @@ Groups = tuple[tuple[int, ...], ...]
 """The functions, by place, that depend on each other given the class; every function is in one group."""
 
 PRIOR_ROWS = 1.0
-"""Of how many rows a table's prior is worth: a function's, as it votes whatever the class; a group's, as if its functions were
-independent. So a function that always does the same says nothing, exactly."""
+"""Of how many rows is worth the belief that a function votes as often whatever the class; so one that never votes says nothing,
+exactly."""
+PRIOR_GROUP_ROWS = 30.0
+"""Of how many rows is worth the belief that the functions of a group are independent."""
 PRIOR_VOTES = 40.0
 """Of how many votes is worth what is believed of every function beforehand: that it is right somewhat more often than by chance
 (PRIOR_SKILL of the way from there to always). It keeps a few hundred rows from telling a story of their own."""
@@ -181,9 +183,9 @@ class Design:
             for place, column in zip(group, combinations.T, strict=True):
                 rows += rows / np.maximum(votes[place], FLOOR)[column + 1] * believed[place][column + 1]
         votes += believed
-        marginals = _with_prior(votes, self.rates[:, :, None])
+        marginals = _with_prior(votes, self.rates[:, :, None], PRIOR_ROWS)
         joint = [
-            _with_prior(rows, independent(marginals, group, combinations))
+            _with_prior(rows, independent(marginals, group, combinations), PRIOR_GROUP_ROWS)
             for group, combinations, rows in zip(self.several, self.combinations, together, strict=True)
         ]
         return Tables(balance, marginals, joint, class_rows)
@@ -212,11 +214,11 @@ def independent(marginals: np.ndarray, group: tuple[int, ...], combinations: np.
     return product
 
 
-def _with_prior(rows: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Probabilities from the rows of each vote and class, in the last two axes."""
-    total = rows.sum(axis=-2, keepdims=True) + PRIOR_ROWS
+def _with_prior(rows: np.ndarray, prior: np.ndarray, worth: float) -> np.ndarray:
+    """Probabilities from the rows of each vote and class, in the last two axes, and a prior that is worth so many rows."""
+    total = rows.sum(axis=-2, keepdims=True) + worth
     # What was never seen is as unlikely in every class, so that it says nothing.
-    return np.asarray(np.maximum((rows + PRIOR_ROWS * prior) / total, FLOOR))
+    return np.asarray(np.maximum((rows + worth * prior) / total, FLOOR))
 
 
 def _gain(table: np.ndarray, class_rows: np.ndarray, prior: np.ndarray, strengths: tuple[float, ...]) -> float:
