@@ -1,7 +1,8 @@
 """Values between JSON, Python and DuckDB: each type of a contract has one reading, and nothing is rounded on the way.
 
-The types that are carried: the scalars below, DECIMAL, and LIST, ARRAY and STRUCT of carried types. All others lose something
-in Arrow or Parquet (HUGEINT becomes a double, ENUM a text, TIMESTAMP_S another type) or have no plain form in JSON.
+The types that are carried: the scalars below, DECIMAL, LIST, ARRAY and STRUCT of carried types, and the map from class to
+probability. All others lose something in Arrow or Parquet (HUGEINT becomes a double, ENUM a text, TIMESTAMP_S another type)
+or have no plain form in JSON.
 """
 
 import datetime as dt
@@ -38,7 +39,9 @@ _SIMPLE = {
     "TIMESTAMP": pa.timestamp("us"),
     "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", tz="UTC"),
 }
-CARRIED = (*INTEGERS, *_SIMPLE, "DECIMAL", "LIST", "ARRAY", "STRUCT")
+PROBABILITIES = "MAP(VARCHAR, DOUBLE)"
+"""The type of the probabilities of classes."""
+CARRIED = (*INTEGERS, *_SIMPLE, "DECIMAL", "LIST", "ARRAY", "STRUCT", PROBABILITIES)
 """The types that arrive unchanged in datasets, releases and HTTP answers, as DuckDB names them."""
 
 _INSTEAD = {
@@ -108,6 +111,8 @@ def _nested(kind: "DuckDBPyType", whole: str) -> pa.DataType:
     name = str(kind)
     if (scalar := _scalar(name)) is not None:
         return scalar
+    if name == PROBABILITIES:
+        return pa.map_(pa.string(), pa.float64())
     parts: dict[str, Any] = dict(kind.children) if kind.id in ("list", "array", "struct") else {}
     if kind.id == "list":
         return pa.list_(_nested(parts["child"], whole))

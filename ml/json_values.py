@@ -40,6 +40,11 @@ def _to_json(scalar: pa.Scalar, pointer: str, special: dict[str, str]) -> Any:
             field.name: _to_json(scalar[place], f"{pointer}/{_escape(field.name)}", special)
             for place, field in enumerate(kind)
         }
+    if pa.types.is_map(kind):
+        return {
+            entry["key"].as_py(): _to_json(entry["value"], f"{pointer}/{_escape(entry['key'].as_py())}", special)
+            for entry in scalar.values
+        }
     try:
         value = scalar.as_py()
     except OverflowError:
@@ -66,7 +71,7 @@ def _escape(name: str) -> str:
 
 
 def reader(kind: pa.DataType) -> Callable[[Any], Any]:
-    """What makes a JSON value the Python value of a carried Arrow type, lists and structs too; null is None, at any depth.
+    """What makes a JSON value the Python value of a carried Arrow type, lists, structs and maps too; null is None, at any depth.
 
     The reader raises ValueError with what was expected, never with the value itself.
 
@@ -78,6 +83,8 @@ def reader(kind: pa.DataType) -> Callable[[Any], Any]:
         return functools.partial(_read_list, entry=reader(kind.value_type), size=size)
     if pa.types.is_struct(kind):
         return functools.partial(_read_struct, fields={field.name: reader(field.type) for field in kind})
+    if pa.types.is_map(kind):
+        return functools.partial(_read_map, value_of=reader(kind.item_type))
     return functools.partial(decode, sql_type=sql_type(kind))
 
 
@@ -95,3 +102,11 @@ def _read_struct(value: Any, fields: dict[str, Callable[[Any], Any]]) -> Any:
     if not isinstance(value, dict) or value.keys() != fields.keys():
         raise ValueError(f"expected an object with the fields {', '.join(fields)}")
     return {name: read(value[name]) for name, read in fields.items()}
+
+
+def _read_map(value: Any, value_of: Callable[[Any], Any]) -> Any:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise ValueError("expected an object")
+    return [(decode(name, "VARCHAR"), value_of(entry)) for name, entry in value.items()]

@@ -22,7 +22,9 @@ class TrainingData:
     """What is to be learned: matrices of shape (rows, features), float64 with NaN for missing, with their targets.
 
     Targets have the shape (rows,), float64: 0 or 1 of a binary task, the place of the class of a multiclass one, the
-    value of a regression. `outputs` is the number of classes of a multiclass task, otherwise 1.
+    value of a regression. Soft targets are probabilities: of a binary task anything from 0 to 1, of a multiclass one of the
+    shape (rows, outputs). `outputs` is the number of classes of a multiclass task, otherwise 1. Weights, of the shape
+    (rows,), say how much a row's loss counts; None: all alike.
     """
 
     task: str
@@ -30,6 +32,16 @@ class TrainingData:
     features: list[Feature]
     train: tuple[np.ndarray, np.ndarray]
     validation: tuple[np.ndarray, np.ndarray]
+    train_weights: np.ndarray | None = None
+    validation_weights: np.ndarray | None = None
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether a target is not one class alone."""
+        if self.task == "regression":
+            return False
+        targets = (self.train[1], self.validation[1])
+        return any(target.ndim == 2 or (self.task == "binary" and (target % 1 != 0).any()) for target in targets)
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,11 @@ class Estimator(ABC):
     @abstractmethod
     def check_parameters(cls, task: str, parameters: dict[str, Any]) -> None:
         """Raise DeclarationError with the parameter, what is wrong and the remedy. Imports nothing that takes long."""
+
+    @classmethod
+    def check_soft_targets(cls, task: str, parameters: dict[str, Any]) -> None:
+        """`check_parameters` of a model that learns from soft targets, which may not go with as much."""
+        cls.check_parameters(task, parameters)
 
     @classmethod
     @abstractmethod

@@ -12,6 +12,7 @@ from ml.errors import DeclarationError
 from ml.estimators.base import Estimator, Report, Trained, TrainingData, report_to_nobody
 from ml.estimators.lightgbm_library import Booster, parameter_names
 from ml.estimators.lightgbm_text import check_text
+from ml.estimators.soft_targets import by_class
 from ml.estimators.trees import Trees
 from ml.scoring.signature import Feature
 
@@ -28,6 +29,10 @@ OBJECTIVES = {
     "regression": ("regression", "regression_l1", "huber", "fair", "quantile", "mape"),
 }
 METRICS = {"binary": "binary_logloss", "multiclass": "multi_logloss", "regression": "l2"}
+# What takes probabilities of a binary task, in the place of its objective, and what measures them.
+_SOFT = "cross_entropy"
+_SOFT_METRICS = (_SOFT, "xentropy", "kullback_leibler", "kldiv")
+_NOT_SOFT = ("is_unbalance", "unbalance", "unbalanced_sets", "scale_pos_weight", "sigmoid")
 # Of fewer rows, threads mostly wait for each other, the more so where others use the machine.
 _ROWS_FOR_THREADS = 50_000
 _OWN = ("num_boost_round", "early_stopping_rounds")
@@ -66,14 +71,41 @@ class LightGBM(Estimator):
             )
 
     @classmethod
+    def check_soft_targets(cls, task: str, parameters: dict[str, Any]) -> None:
+        """As the base class says: of a binary task, what LightGBM takes for labels of 0 and 1 would go wrong unsaid."""
+        super().check_soft_targets(task, parameters)
+        if task != "binary":
+            return
+        for name in _NOT_SOFT:
+            if name in parameters:
+                raise DeclarationError(
+                    f"parameters.{name} of lightgbm is for labels, not for soft targets; remove it, or learn with "
+                    "as: sample_weights."
+                )
+        metrics = parameters.get("metric", _SOFT)
+        for metric in metrics if isinstance(metrics, list) else str(metrics).split(","):
+            if metric not in _SOFT_METRICS:
+                raise DeclarationError(
+                    f"parameters.metric of lightgbm is '{metric}', which takes soft targets for labels; write {_SOFT} "
+                    "or leave it out, or learn with as: sample_weights."
+                )
+
+    @classmethod
     def train(
         cls, data: TrainingData, parameters: dict[str, Any], seed: int, report: Report = report_to_nobody
     ) -> Trained:
-        """As the base class says; `num_boost_round` and `early_stopping_rounds` stand beside LightGBM's own parameters."""
+        """As the base class says; `num_boost_round` and `early_stopping_rounds` stand beside LightGBM's own parameters.
+
+        Soft targets of a binary task have the objective `cross_entropy`, the same loss; those of a multiclass task become a row
+        for each class, which `min_data_in_leaf` counts. LightGBM takes targets and weights as floats of 32 bits.
+        """
         # Here, since it takes up to a second, for which a run that trains nothing need not wait.
         import lightgbm
 
         used = {"objective": OBJECTIVES[data.task][0], "metric": METRICS[data.task], **DEFAULTS, **parameters}
+        if data.is_soft and data.task == "binary":
+            cls.check_soft_targets(data.task, parameters)
+            used |= {"objective": _SOFT, "metric": parameters.get("metric", _SOFT)}
         fixed = {
             "seed": seed,
             "deterministic": True,
@@ -88,8 +120,10 @@ class LightGBM(Estimator):
             "categorical_feature": [feature.name for feature in data.features if feature.categories is not None],
             "params": {"verbosity": -1},
         }
-        train = lightgbm.Dataset(*data.train, **options)
-        validation = lightgbm.Dataset(*data.validation, reference=train, **options)
+        matrix, target, weights = _rows(data, data.train, data.train_weights)
+        train = lightgbm.Dataset(matrix, target, weight=weights, **options)
+        matrix, target, weights = _rows(data, data.validation, data.validation_weights)
+        validation = lightgbm.Dataset(matrix, target, weight=weights, reference=train, **options)
         curve: dict[str, list[float]] = {}
 
         def watch(state: Any) -> None:
@@ -130,3 +164,14 @@ class LightGBM(Estimator):
     def _booster(self) -> Booster:
         # Only explanations need LightGBM itself, so that no other process loads a text with it.
         return Booster(self._text, *self._shape)
+
+
+def _rows(
+    data: TrainingData, split: tuple[np.ndarray, np.ndarray], weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The matrix, targets and weights of a split as LightGBM takes them."""
+    matrix, target = split
+    if target.ndim == 1:
+        return matrix, target, weights
+    rows, classes, shares = by_class(data.task, target, weights)
+    return matrix[rows], classes, shares

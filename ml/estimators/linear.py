@@ -54,29 +54,31 @@ class Linear(Estimator):
         from scipy.optimize import minimize
 
         used = complete(PARAMETERS, parameters)
-        matrix, target = _sample(*data.train, used["max_rows"], seed)
-        validation, validation_target = _sample(*data.validation, used["max_rows"], seed)
+        matrix, target, weights = _sample(*data.train, data.train_weights, used["max_rows"], seed)
+        validation, validation_target, validation_weights = _sample(
+            *data.validation, data.validation_weights, used["max_rows"], seed
+        )
         encoding = Encoding.fit(data.features, matrix)
         middle, scale = _scale(target) if data.task == "regression" else (0.0, 1.0)
         train = Design.of(encoding, matrix)
         held_out = Design.of(encoding, validation)
         curve: dict[str, list[float]] = {"train loss": [], "validation loss": []}
         shape = (data.outputs, train.columns + 1)
-        penalty = used["l2"] / len(matrix)
+        penalty = used["l2"] / (len(matrix) if weights is None else float(weights.sum()))
 
         # Each weight in the unit in which the loss bends alike: rare categories would take the most steps otherwise.
         unit = np.append(1 / np.sqrt(train.mean_square() + penalty + 1e-9), 1.0)
 
         def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
-            weights = flat.reshape(shape) * unit
-            loss, slopes = loss_of_scores(data.task, train.scores(weights), (target - middle) / scale)
+            coefficients = flat.reshape(shape) * unit
+            loss, slopes = loss_of_scores(data.task, train.scores(coefficients), (target - middle) / scale, weights)
             gradient = train.gradient(slopes)
-            gradient[:, :-1] += penalty * weights[:, :-1]
-            return loss + penalty / 2 * float((weights[:, :-1] ** 2).sum()), (gradient * unit).ravel()
+            gradient[:, :-1] += penalty * coefficients[:, :-1]
+            return loss + penalty / 2 * float((coefficients[:, :-1] ** 2).sum()), (gradient * unit).ravel()
 
         def watch(intermediate_result: Any) -> None:
             scores = held_out.scores(intermediate_result.x.reshape(shape) * unit)
-            loss, _ = loss_of_scores(data.task, scores, (validation_target - middle) / scale)
+            loss, _ = loss_of_scores(data.task, scores, (validation_target - middle) / scale, validation_weights)
             curve["train loss"].append(float(intermediate_result.fun))
             curve["validation loss"].append(loss)
             report(len(curve["validation loss"]) - 1, loss)
@@ -87,9 +89,9 @@ class Linear(Estimator):
             objective, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", callback=watch, options=options | stop
         )
         used["iterations"] = int(found.nit)
-        weights = found.x.reshape(shape) * unit * scale
-        weights[:, -1] += middle
-        arrays = {"weights": weights, "training_mean": train.mean()}
+        coefficients = found.x.reshape(shape) * unit * scale
+        coefficients[:, -1] += middle
+        arrays = {"weights": coefficients, "training_mean": train.mean()}
         return Trained(write({"link": LINKS[data.task]}, encoding.arrays() | arrays), used, curve)
 
     def __init__(self, artifact: bytes, features: list[Feature], outputs: int) -> None:
@@ -151,11 +153,13 @@ class Linear(Estimator):
         return terms
 
 
-def _sample(matrix: np.ndarray, target: np.ndarray, most: int | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _sample(
+    matrix: np.ndarray, target: np.ndarray, weights: np.ndarray | None, most: int | None, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     if most is None or len(matrix) <= most:
-        return matrix, target
+        return matrix, target, weights
     rows = np.sort(np.random.default_rng(seed).choice(len(matrix), most, replace=False))
-    return matrix[rows], target[rows]
+    return matrix[rows], target[rows], None if weights is None else weights[rows]
 
 
 def _scale(target: np.ndarray) -> tuple[float, float]:

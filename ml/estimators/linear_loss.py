@@ -58,20 +58,36 @@ class Design:
         return squares
 
 
-def loss_of_scores(task: str, scores: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
-    """The mean loss and its slope by each raw score, shape (outputs, rows); half of the squared error of a regression."""
+def loss_of_scores(
+    task: str, scores: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None
+) -> tuple[float, np.ndarray]:
+    """The mean loss and its slope by each raw score, shape (outputs, rows); half of the squared error of a regression.
+
+    weights: shape (rows,), by which rows count in the mean.
+    """
+    losses, slopes = _losses(task, scores, target)
+    if weights is None:
+        return float(losses.mean()), slopes / len(target)
+    shares = weights / weights.sum()
+    return float((losses * shares).sum()), slopes * shares
+
+
+def _losses(task: str, scores: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The loss of each row, shape (rows,), and its slopes, shape (outputs, rows)."""
     if task == "regression":
         error = scores[0] - target
-        return float((error**2).mean() / 2), error[None] / len(target)
+        return error**2 / 2, error[None]
     if task == "binary":
         # Stable on both sides: log(1 + e^s) = max(s, 0) + log(1 + e^-|s|).
         decay = np.exp(-np.abs(scores[0]))
         loss = np.maximum(scores[0], 0) + np.log1p(decay) - target * scores[0]
         probability = np.where(scores[0] >= 0, 1.0, decay) / (1 + decay)
-        return float(loss.mean()), (probability - target)[None] / len(target)
+        return loss, (probability - target)[None]
     shifted = scores - scores.max(axis=0)
     total = np.exp(shifted).sum(axis=0)
-    places = (target.astype(np.int64), np.arange(len(target)))
     slopes = np.exp(shifted) / total
+    if target.ndim == 2:
+        return np.log(total) - (target.T * shifted).sum(axis=0), slopes - target.T
+    places = (target.astype(np.int64), np.arange(len(target)))
     slopes[places] -= 1
-    return float((np.log(total) - shifted[places]).mean()), slopes / len(target)
+    return np.log(total) - shifted[places], slopes

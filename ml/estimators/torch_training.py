@@ -7,7 +7,7 @@ among threads round by how many there are.
 import contextlib
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,8 +27,19 @@ _LOSSES: dict[str, Callable[..., torch.Tensor]] = {
     "huber": functional.huber_loss,
 }
 
-Split = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-"""Dense inputs float32, codes int64, targets."""
+
+class Rows(NamedTuple):
+    """Dense inputs float32, codes int64, targets, and weights with a mean of 1 or none."""
+
+    dense: torch.Tensor
+    codes: torch.Tensor
+    target: torch.Tensor
+    weights: torch.Tensor | None
+
+    def at(self, places: torch.Tensor | slice) -> "Rows":
+        """Some of the rows."""
+        weights = None if self.weights is None else self.weights[places]
+        return Rows(self.dense[places], self.codes[places], self.target[places], weights)
 
 
 def fit(
@@ -44,11 +55,11 @@ def fit(
         middle, scale = float(data.train[1].mean()), float(data.train[1].std()) or 1.0
     with _one_thread(), torch.enable_grad():
         generator = torch.Generator().manual_seed(seed)
-        train = _to_split(data, encoding, data.train, middle, scale)
-        validation = _to_split(data, encoding, data.validation, middle, scale)
-        network = TorchNetwork(encoding, sizes, used["hidden"], data.outputs, train[1], generator)
+        train = _to_rows(data, encoding, data.train, data.train_weights, middle, scale)
+        validation = _to_rows(data, encoding, data.validation, data.validation_weights, middle, scale)
+        network = TorchNetwork(encoding, sizes, used["hidden"], data.outputs, train.codes, generator)
         curve = _train(network, data.task, train, validation, used, generator, report)
-        baseline = network.mean_inputs(train[0])
+        baseline = network.mean_inputs(train.dense)
     arrays = network.arrays()
     return arrays | {"baseline": baseline, "target": np.array([middle, scale])}, curve
 
@@ -67,13 +78,13 @@ def _one_thread() -> Iterator[None]:
 def _train(
     network: TorchNetwork,
     task: str,
-    train: Split,
-    validation: Split,
+    train: Rows,
+    validation: Rows,
     used: dict[str, Any],
     generator: torch.Generator,
     report: Report,
 ) -> dict[str, list[float]]:
-    rows = len(train[0])
+    rows = len(train.dense)
     used["batch_size"] = min(used["batch_size"], math.ceil(rows / _FEWEST_STEPS))
     steps = math.ceil(rows / used["batch_size"])
     groups = [
@@ -90,8 +101,8 @@ def _train(
             for group in optimizer.param_groups:
                 done = (epoch * steps + step) / (used["epochs"] * steps)
                 group["lr"] = used["learning_rate"] * _schedule(done, used["warmup"])
-            dense, codes, target = (tensor[places] for tensor in train)
-            loss = _loss(task, network.forward(dense, codes, used["dropout"], generator), target, used)
+            batch = train.at(places)
+            loss = _loss(task, network.forward(batch.dense, batch.codes, used["dropout"], generator), batch, used)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -121,30 +132,42 @@ def _schedule(done: float, warmup: float) -> float:
     return (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))) / 2
 
 
-def _loss(task: str, raw: torch.Tensor, target: torch.Tensor, used: dict[str, Any]) -> torch.Tensor:
+def _loss(task: str, raw: torch.Tensor, rows: Rows, used: dict[str, Any]) -> torch.Tensor:
+    """The mean loss of rows, by their weights where they have some."""
+    reduction = "mean" if rows.weights is None else "none"
     if task == "multiclass":
-        return functional.cross_entropy(raw, target)
-    if task == "binary":
-        return functional.binary_cross_entropy_with_logits(raw[:, 0], target)
-    return _LOSSES[used["loss"]](raw[:, 0], target)
+        loss = functional.cross_entropy(raw, rows.target, reduction=reduction)
+    elif task == "binary":
+        loss = functional.binary_cross_entropy_with_logits(raw[:, 0], rows.target, reduction=reduction)
+    else:
+        loss = _LOSSES[used["loss"]](raw[:, 0], rows.target, reduction=reduction)
+    return loss if rows.weights is None else (loss * rows.weights).mean()
 
 
-def _measure(network: TorchNetwork, task: str, split: Split, used: dict[str, Any], generator: torch.Generator) -> float:
+def _measure(network: TorchNetwork, task: str, split: Rows, used: dict[str, Any], generator: torch.Generator) -> float:
     """The mean loss over a split, without dropout."""
     total = 0.0
     with torch.no_grad():
-        for dense, codes, target in zip(*(tensor.split(_ROWS_AT_ONCE) for tensor in split), strict=True):
-            total += float(_loss(task, network.forward(dense, codes, 0.0, generator), target, used)) * len(target)
-    return total / len(split[0])
+        for start in range(0, len(split.dense), _ROWS_AT_ONCE):
+            rows = split.at(slice(start, start + _ROWS_AT_ONCE))
+            raw = network.forward(rows.dense, rows.codes, 0.0, generator)
+            total += float(_loss(task, raw, rows, used)) * len(rows.target)
+    return total / len(split.dense)
 
 
-def _to_split(
-    data: TrainingData, encoding: Encoding, split: tuple[np.ndarray, np.ndarray], middle: float, scale: float
-) -> Split:
+def _to_rows(
+    data: TrainingData,
+    encoding: Encoding,
+    split: tuple[np.ndarray, np.ndarray],
+    weights: np.ndarray | None,
+    middle: float,
+    scale: float,
+) -> Rows:
     matrix, target = split
-    kind = torch.int64 if data.task == "multiclass" else torch.float32
-    return (
+    kind = torch.int64 if data.task == "multiclass" and target.ndim == 1 else torch.float32
+    return Rows(
         torch.from_numpy(encoding.dense(matrix).astype(np.float32)),
         torch.from_numpy(encoding.codes(matrix)),
         torch.from_numpy((target - middle) / scale).to(kind),
+        None if weights is None else torch.from_numpy(weights / weights.mean()).to(torch.float32),
     )

@@ -119,6 +119,8 @@ def _link(objective: str, outputs: int) -> tuple[str, float]:
         whole, fraction = found[1], found[2] or "0"
         # `Common::Atof` does not round to the nearest double.
         return "sigmoid", float(whole) + float(fraction) / 10.0 ** len(fraction)
+    if objective == "cross_entropy" and outputs == 1:
+        return "sigmoid", 1.0
     if name == "multiclass" and outputs > 1:
         return "softmax", 0.0
     if name in _IDENTITY and outputs == 1:

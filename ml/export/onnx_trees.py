@@ -46,6 +46,8 @@ def _linked(graph: Graph, raw: str, objective: str) -> str:
     if name == "binary":
         slope = float(settings[0].removeprefix("sigmoid:"))
         return graph.add("Sigmoid", graph.add("Mul", raw, graph.constant(slope)))
+    if name == "cross_entropy":
+        return graph.add("Sigmoid", raw)
     if name == "multiclass":
         return graph.add("Softmax", raw, axis=1)
     if "sqrt" in settings:

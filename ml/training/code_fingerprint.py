@@ -14,10 +14,12 @@ _PARSING = threading.Lock()
 # What shapes a trained artifact: a change in one of these trains anew, a change elsewhere does not.
 TRAINING_CODE = (
     "ml.training.data",
+    "ml.training.probabilities",
     "ml.scoring.matrix",
     "ml.training.split",
     "ml.training.threshold",
     "ml.estimators.base",
+    "ml.estimators.soft_targets",
 )
 
 

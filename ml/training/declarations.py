@@ -51,6 +51,8 @@ def check_columns(spec: ModelSpec, columns: dict[str, str], not_features: set[st
     """
     where = f"model {spec.name}: config.meta.model"
     named = [("target", spec.target), ("split.column", spec.split.column), *(("slices", name) for name in spec.slices)]
+    if spec.learn_from:
+        named.append(("learn_from.probabilities", spec.learn_from.probabilities))
     for field, column in named:
         if column is not None and column not in columns:
             raise DeclarationError(
@@ -60,6 +62,8 @@ def check_columns(spec: ModelSpec, columns: dict[str, str], not_features: set[st
         raise DeclarationError(
             f"{where}.target: '{spec.target}' is {columns[spec.target]}; a {spec.task} task takes a number or a boolean."
         )
+    if spec.learn_from:
+        spec.learn_from.check_column(f"{where}.learn_from", spec.task, columns, not_features, spec.dataset)
     used = spec.select_features(columns, not_features)
     if not used:
         raise DeclarationError(f"{where}.features leaves no feature of the dataset {spec.dataset}.")

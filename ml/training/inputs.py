@@ -25,7 +25,9 @@ def training_inputs(
     row_id, at = dataset.definition["row_id"], dataset.definition["at"]
     names = {name.lower() for name in used}
     needed = names | {key for view in views for key in view.entity}
-    columns = [*used, spec.target, row_id, at, *([spec.split.column] if spec.split.column else []), *spec.slices]
+    others = [*([spec.split.column] if spec.split.column else []), *spec.slices]
+    learned = [spec.learn_from.probabilities] if spec.learn_from else []
+    columns = [*used, spec.target, row_id, at, *others, *learned]
     return {
         "columns": {column: dataset.column_hashes[column] for column in dict.fromkeys(columns)},
         "features": used,
@@ -56,7 +58,7 @@ def reason_to_train(before: dict[str, Any] | None, now: dict[str, Any], target: 
     reasons = [
         *([f"new features: {', '.join(added)}"] if added else []),
         *([f"features left out: {', '.join(left_out)}"] if left_out else []),
-        *_changed_columns(changed, both, target),
+        *_changed_columns(changed, both, target, (now["declaration"].get("learn_from") or {}).get("probabilities")),
         *(
             f"{part} changed: {', '.join(names)}"
             for part in ("views", "expressions")
@@ -70,12 +72,13 @@ def reason_to_train(before: dict[str, Any] | None, now: dict[str, Any], target: 
     return "; ".join(reasons)
 
 
-def _changed_columns(changed: list[str], both: list[str], target: str) -> list[str]:
+def _changed_columns(changed: list[str], both: list[str], target: str, learned: str | None) -> list[str]:
     if not changed:
         return []
     if len(changed) == len(both):
         return ["other rows"]
-    said = [f"{column} (target)" if column == target else column for column in changed]
+    part = {target: " (target)", learned: " (learned from)"}
+    said = [f"{column}{part.get(column, '')}" for column in changed]
     return [f"columns changed: {', '.join(said)}"]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from ml.declared import hint, refuse_no_number, refuse_other, refuse_unknown
 from ml.errors import DeclarationError
 from ml.estimators import ESTIMATORS
+from ml.training.learn_from import LearnFrom
 from ml.training.retrain import Retrain
 from ml.tuning.declaration import Tuning, parse_tuning
 
@@ -70,7 +71,8 @@ class ModelSpec:
 
     baseline: train a linear model beside it, whose metrics stand in registry.model_metrics.baseline. optional: where the
     estimator's packages are not installed, train nothing and say so. tune, automl: a search for parameters, or also for the
-    estimator, which is then the one that trains until a trial is finished. retrain: when it is trained anew.
+    estimator, which is then the one that trains until a trial is finished. retrain: when it is trained anew. learn_from:
+    probabilities in the place of the target, by which the model is then only measured.
     """
 
     name: str
@@ -91,6 +93,7 @@ class ModelSpec:
     automl: Tuning | None = None
     serving: Serving = field(default_factory=Serving)
     retrain: Retrain = field(default_factory=Retrain)
+    learn_from: LearnFrom | None = None
 
     @property
     def search(self) -> Tuning | None:
@@ -129,10 +132,15 @@ class ModelSpec:
         parameters = declared.get("parameters", {})
         if not isinstance(parameters, dict):
             raise DeclarationError(f"{where}.parameters must be a mapping of the estimator's parameters.")
+        given = declared.get("learn_from")
+        learn_from = None if given is None else LearnFrom.parse(f"{where}.learn_from", task, given)
         search = parse_tuning(where, declared, METRICS[task])
         estimator = declared["estimator"] if "estimator" in declared or search is None else next(iter(search.spaces))
         try:
-            ESTIMATORS[estimator].check_parameters(task, parameters)
+            if learn_from is not None and learn_from.way == "soft_targets":
+                ESTIMATORS[estimator].check_soft_targets(task, parameters)
+            else:
+                ESTIMATORS[estimator].check_parameters(task, parameters)
         except DeclarationError as error:
             raise DeclarationError(f"{where}.{error}") from error
         checked = {
@@ -143,6 +151,7 @@ class ModelSpec:
             "promote": _parse_promote(f"{where}.promote", task, declared.get("promote", {})),
             "serving": _parse_serving(f"{where}.serving", declared.get("serving", {})),
             "retrain": Retrain.parse(f"{where}.retrain", declared.get("retrain", "on_change")),
+            "learn_from": learn_from,
         }
         return cls(name=name, **{**declared, **checked})
 

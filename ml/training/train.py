@@ -169,7 +169,8 @@ def _learn(
     files.note_unregistered(files.home() / path, table)
     sha256 = files.write_whole(files.home() / path, trained.artifact)
     scorer = Scorer(files.home() / path, estimator.artifact_format, sha256, signature)
-    threshold = choose_threshold(spec, scorer.score_matrix(data.validation[0]), data.validation[1])
+    scores = scorer.score_matrix(data.validation[0])
+    threshold = choose_threshold(spec, scores, data.validation[1], data.validation_weights)
     baseline = train_baseline(spec, data, folder, table)
     return {
         "created_at": dt.datetime.now(dt.UTC),
@@ -181,6 +182,7 @@ def _learn(
         "params": json.dumps(trained.parameters, sort_keys=True),
         "seed": spec.seed,
         "row_counts": prepared.row_counts,
+        "label_sources": prepared.label_sources,
         "learning_curve": list(trained.learning_curve.items()),
         "signature": dataclasses.replace(signature, threshold=threshold).to_json(),
         "canary": make_canary(scorer, prepared.table),
@@ -221,6 +223,7 @@ _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("params", _TEXT),
     ("seed", _NUMBER),
     ("row_counts", pa.map_(_TEXT, pa.int64())),
+    ("label_sources", pa.map_(_TEXT, pa.int64())),
     ("learning_curve", pa.map_(_TEXT, pa.list_(pa.float64()))),
     ("signature", _TEXT),
     ("canary", _TEXT),

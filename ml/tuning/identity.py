@@ -29,4 +29,5 @@ def _identity(spec: ModelSpec) -> str:
     declared = asdict(spec)
     search = {name: value for name, value in (declared["tune"] or declared["automl"]).items() if name not in _BUDGET}
     # The instants of a split are no JSON.
-    return digest([{name: str(declared[name]) for name in _DECLARED}, search])[:12]
+    learned = [str(declared["learn_from"])] if spec.learn_from else []
+    return digest([{name: str(declared[name]) for name in _DECLARED}, search, *learned])[:12]

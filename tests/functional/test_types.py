@@ -158,6 +158,14 @@ COLUMNS: dict[str, tuple[str, str, list[tuple[str, Any]]]] = {
             )
         ],
     ),
+    "probabilities": (
+        "map(text, float8)",
+        "MAP(VARCHAR, DOUBLE)",
+        [
+            ("map {'late': 0.25, 'a/b': 0.75}", {"late": 0.25, "a/b": 0.75}),
+            ("map {'late': 'nan'::double, 'on time': null}", Special({"/late": NAN}, {"late": None, "on time": None})),
+        ],
+    ),
 }
 ROWS = max(len(values) for _, _, values in COLUMNS.values()) + 1
 """One for each value, and a last one of nulls."""
