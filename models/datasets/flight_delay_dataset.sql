@@ -1,4 +1,5 @@
--- Two hours before each scheduled departure: what was known, and whether the flight arrived late.
+-- Two hours before each scheduled departure: what was known, and whether the flight arrived late, in truth and by the
+-- rules of models/labels.
 with spine as (
 
     select
@@ -33,7 +34,13 @@ joined as (
 
 final as (
 
-    select * exclude (airport, expected_at) from joined
+    select
+        joined.* exclude (airport, expected_at),
+        labels.label as late_label,
+        labels.probabilities as late_probabilities,
+        labels.source as late_source
+    from joined
+    left join {{ ref('arrived_late') }} as labels using (flight_id)
 
 )
 
