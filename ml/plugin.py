@@ -13,6 +13,7 @@ from ml import files
 from ml.drift import classifier, numbers, probabilities
 from ml.field_types import arrow_type, canonical, is_key, is_scalar
 from ml.kept import kept
+from ml.scoring import label_function
 from ml.scoring.predict_function import register
 
 
@@ -65,6 +66,11 @@ def eiderdown_request_features(request: str) -> str:
 def eiderdown_model_problems(request: str) -> str:
     """What ml.training.declarations answers."""
     return kept("ml.training.declarations", "problems", request)
+
+
+def eiderdown_label_problems(request: str) -> str:
+    """What ml.labeling.declaration answers."""
+    return kept("ml.labeling.declaration", "problems", request)
 
 
 def eiderdown_alert_rules(request: str) -> str:
@@ -183,6 +189,7 @@ class Plugin(BasePlugin):
             (eiderdown_types, 1),
             (eiderdown_request_features, 1),
             (eiderdown_model_problems, 1),
+            (eiderdown_label_problems, 1),
             (eiderdown_alert_rules, 1),
             (eiderdown_retraining_rules, 1),
             (eiderdown_schemas, 1),
@@ -199,6 +206,7 @@ class Plugin(BasePlugin):
         conn.create_function(drop.__name__, drop, [text, text, texts], text, side_effects=True)
         register_calibration(conn)
         register(conn, _find_scorer)
+        label_function.register(conn)
         probabilities.register(conn)
         numbers.register(conn)
         classifier.register(conn)

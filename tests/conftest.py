@@ -82,10 +82,15 @@ def copy_project(folder: Path) -> Project:
 
 def copy_machines(folder: Path) -> Project:
     """A copy of somebody else's project, which installs this one."""
-    shutil.copytree(REPOSITORY / "tests" / "functional" / "machines", folder)
+    return copy_elsewhere("machines", folder)
+
+
+def copy_elsewhere(name: str, folder: Path) -> Project:
+    """A copy of one of the projects in tests/functional that install this one."""
+    shutil.copytree(REPOSITORY / "tests" / "functional" / name, folder)
     packages = folder / "packages.yml"
     packages.write_text(packages.read_text().replace("../../..", str(REPOSITORY)))
-    return Project(folder, database="machines.duckdb")
+    return Project(folder, database=f"{name}.duckdb")
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,15 @@
     The comment is the one place that holds it: it is written in the transaction that builds the relation, and survives
     dbt's renaming.
 
+    Of a votes model the definition's `declaration` holds config.meta.votes.
+
     As a post-hook on the SQL models that feature views read:  +post-hook: "{{ eiderdown.record_fingerprint() }}"
     A model without it counts with the checksum of its file.
 #}
 {% macro record_fingerprint() %}
     {%- if execute and model.language == 'sql' -%}
-        {%- set recorded = eiderdown.fingerprint({}) -%}
+        {%- set votes = eiderdown.votes_declaration(model) -%}
+        {%- set recorded = eiderdown.fingerprint({'votes': votes} if votes else {}) -%}
         {%- if model.name == 'clock' -%}
             {%- do recorded.update({'as_of': run_query("select epoch_us(as_of) from " ~ this).rows[0][0] | int}) -%}
         {%- endif -%}

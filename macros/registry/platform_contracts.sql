@@ -2,7 +2,7 @@
     The contracts of the platform's own tables, so that a project's registry models can be one line each.
 
     A column is `name: type` with `not null` and `check (…)` behind it as in a CREATE TABLE. Those of events and of monitoring
-    are in event_contracts() and monitoring_contracts().
+    are in event_contracts() and monitoring_contracts(), those of label models in label_contracts().
 #}
 {% macro platform_contracts() %}
     {%- set contracts -%}
@@ -383,6 +383,7 @@ releases:
     {%- set all = fromyaml(contracts) -%}
     {%- do all.update(eiderdown.event_contracts()) -%}
     {%- do all.update(eiderdown.monitoring_contracts()) -%}
+    {%- do all.update(eiderdown.label_contracts()) -%}
     {{ return(all) }}
 {% endmacro %}
 
@@ -391,18 +392,19 @@ releases:
     The platform's contract for a node: {declared: {name: type}, ddl, primary_key}.
 
     A node is such a table by its name (registry.datasets) or, for training and batch predictions, by what it declares:
-    config.meta.model, trials, leaderboard, scores or predictions.
+    config.meta.model, trials, leaderboard, label_model, scores or predictions.
 #}
 {% macro platform_contract(node) %}
     {%- set meta = node.config.meta or {} -%}
     {%- set contracts = eiderdown.platform_contracts() -%}
     {%- set table = 'model_versions' if 'model' in meta else node.alias -%}
-    {%- for kind in ['trials', 'leaderboard', 'contributions'] if kind in meta -%}
+    {%- for kind in ['trials', 'leaderboard', 'contributions', 'label_model'] if kind in meta -%}
         {{ return(eiderdown.rendered_contract(contracts[kind])) }}
     {%- endfor -%}
     {%- for kind in ['scores', 'predictions'] if kind in meta -%}
         {#- A task whose rows differ has a contract of its own. #}
-        {%- set of_task = kind ~ '_' ~ eiderdown.task_of(meta[kind].model) -%}
+        {%- set task = eiderdown.task_of_scores(node) if kind == 'scores' else eiderdown.task_of(meta[kind].model) -%}
+        {%- set of_task = kind ~ '_' ~ task -%}
         {{ return(eiderdown.rendered_contract(contracts[of_task if of_task in contracts else kind])) }}
     {%- endfor -%}
     {%- if table not in contracts -%}

@@ -12,10 +12,17 @@
 {% macro scores_by_task(scores) %}
     {%- set tasks = {} -%}
     {%- for relation in scores -%}
-        {%- set task = eiderdown.task_of(eiderdown.node_of(relation).config.meta.scores.model) -%}
+        {%- set task = eiderdown.task_of_scores(eiderdown.node_of(relation)) -%}
         {%- do tasks.setdefault(task, []).append(relation) -%}
     {%- endfor -%}
     {{ return(tasks) }}
+{% endmacro %}
+
+
+{# The task whose metrics the scores of a node take: that of their model, or what the classes of their labels say. #}
+{% macro task_of_scores(node) %}
+    {%- set scores = node.config.meta.scores -%}
+    {{ return(eiderdown.task_of_labels(scores.labels) if 'labels' in scores else eiderdown.task_of(scores.model)) }}
 {% endmacro %}
 
 

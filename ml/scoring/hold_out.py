@@ -12,7 +12,6 @@ from ml.promotion.champion import present_champion
 from ml.registry.history import history
 from ml.registry.models import brought_over, registered_versions
 from ml.scoring.scorer import Scorer
-from ml.scoring.signature import Signature
 from ml.training.data import to_floats
 from ml.training.decisions import decided_task
 from ml.training.spec import ModelSpec
@@ -34,7 +33,9 @@ def score_hold_out(
     recorded = {version.version: version for version in registered_versions(versions)}
     if not recorded:
         # Of an optional model, which cannot be trained here.
-        return session.from_arrow(_schema(decided_task(dbt.this.identifier.removesuffix("_scores"))).empty_table())
+        return session.from_arrow(
+            scores_schema(decided_task(dbt.this.identifier.removesuffix("_scores"))).empty_table()
+        )
     model = recorded[max(recorded)].model
     recorded |= {version.version: version for version in brought_over(model)}
     newest = recorded[max(recorded)]
@@ -48,6 +49,33 @@ def score_hold_out(
         return session.sql(f"select * from {dbt.this} limit 0")
 
     dataset = dataset_version(datasets, spec.dataset, dataset_number)
+    table, common = rows_to_score(session, spec, dataset)
+    scored = []
+    for number in to_score:
+        version = recorded[number]
+        scorer = version.scorer()
+        own = dataset_version(datasets, spec.dataset, version.dataset_version)
+        features = _features(session, scorer, own, dataset, table)
+        scores = score_array(scorer.score(features), scorer.signature.classes)
+        baseline = version.baseline.scorer(scorer.signature) if version.baseline else None
+        columns = common | {
+            "model": pa.array([model] * table.num_rows),
+            "version": pa.array(np.full(table.num_rows, number, np.int32)),
+            "score": scores,
+            "baseline": score_array(baseline.score(features), scorer.signature.classes)
+            if baseline
+            else pa.nulls(table.num_rows, scores.type),
+            "threshold": pa.array([scorer.signature.threshold] * table.num_rows, pa.float64()),
+        }
+        schema = scores_schema(spec.task)
+        scored.append(pa.table({name: columns[name] for name in schema.names}).cast(schema))
+    return session.from_arrow(pa.concat_tables(scored))
+
+
+def rows_to_score(
+    session: duckdb.DuckDBPyConnection, spec: ModelSpec, dataset: DatasetVersion
+) -> tuple[pa.Table, dict[str, pa.Array]]:
+    """The rows of a dataset version, ordered by row id, and those columns of the scores contract that no scorer changes."""
     row_id, at = dataset.definition["row_id"], dataset.definition["at"]
     by = [spec.split.column] if spec.split.column else []
     table = dataset.read(session, list(dict.fromkeys([row_id, at, spec.target, *by, *spec.slices])))
@@ -56,45 +84,25 @@ def score_hold_out(
     target = (
         pc.cast(table.column(spec.target), pa.string()) if spec.task == "multiclass" else to_floats(table, spec.target)
     )
-    common = {
-        "model": pa.array([model] * table.num_rows),
-        "dataset_version": pa.array(np.full(table.num_rows, dataset_number, np.int32)),
+    return table, {
+        "dataset_version": pa.array(np.full(table.num_rows, dataset.version, np.int32)),
         "row_id": pc.cast(table.column(row_id), pa.string()),
         "split": pa.array(np.array(SPLITS)[split_rows(spec, table, row_id, at)]),
         "slices": pa.array(slice_maps or [[]] * table.num_rows, pa.map_(pa.string(), pa.string())),
         "target": target,
     }
-    scored = []
-    for number in to_score:
-        version = recorded[number]
-        scorer = version.scorer()
-        own = dataset_version(datasets, spec.dataset, version.dataset_version)
-        features = _features(session, scorer, own, dataset, table)
-        scores = score_array(scorer.score(features), scorer.signature)
-        baseline = version.baseline.scorer(scorer.signature) if version.baseline else None
-        columns = common | {
-            "version": pa.array(np.full(table.num_rows, number, np.int32)),
-            "score": scores,
-            "baseline": score_array(baseline.score(features), scorer.signature)
-            if baseline
-            else pa.nulls(table.num_rows, scores.type),
-            "threshold": pa.array([scorer.signature.threshold] * table.num_rows, pa.float64()),
-        }
-        schema = _schema(spec.task)
-        scored.append(pa.table({name: columns[name] for name in schema.names}).cast(schema))
-    return session.from_arrow(pa.concat_tables(scored))
 
 
-def score_array(scores: np.ndarray, signature: Signature) -> pa.Array:
-    """Scores as SQL and JSON have them: numbers, or maps from class to probability."""
-    if not signature.classes:
+def score_array(scores: np.ndarray, classes: list[str]) -> pa.Array:
+    """Scores as SQL and JSON have them: numbers, or, of classes, maps from class to probability."""
+    if not classes:
         return pa.array(scores)
-    offsets = np.arange(0, scores.size + 1, len(signature.classes), dtype=np.int32)
-    keys = pa.array(signature.classes * len(scores), pa.string())
+    offsets = np.arange(0, scores.size + 1, len(classes), dtype=np.int32)
+    keys = pa.array(classes * len(scores), pa.string())
     return pa.MapArray.from_arrays(pa.array(offsets), keys, pa.array(scores.ravel()))
 
 
-def _schema(task: str) -> pa.Schema:
+def scores_schema(task: str) -> pa.Schema:
     """The scores contract of a task."""
     text, number = pa.string(), pa.int32()
     kind = pa.map_(text, pa.float64()) if task == "multiclass" else pa.float64()

@@ -25,8 +25,14 @@ TRAINING_CODE = (
 
 @functools.cache
 def code_fingerprint(estimator: str) -> str:
-    """The fingerprint of the code that trains: its syntax trees, so that comments, docstrings and layout do not count."""
+    """The fingerprint of the code that trains."""
     modules = [*TRAINING_CODE, ESTIMATORS[estimator].__module__, *ESTIMATORS[estimator].code]
+    return syntax_digest(tuple(modules))
+
+
+@functools.cache
+def syntax_digest(modules: tuple[str, ...]) -> str:
+    """What tells apart other code of modules than this: by syntax trees, so that comments, docstrings and layout do not count."""
     return digest([_syntax(_source(module)) for module in modules])
 
 

@@ -147,7 +147,7 @@ class ModelSpec:
             "estimator": estimator,
             "tune": search if "tune" in declared else None,
             "automl": search if is_automl else None,
-            "split": _parse_split(f"{where}.split", declared.get("split", {})),
+            "split": parse_split(f"{where}.split", declared.get("split", {})),
             "promote": _parse_promote(f"{where}.promote", task, declared.get("promote", {})),
             "serving": _parse_serving(f"{where}.serving", declared.get("serving", {})),
             "retrain": Retrain.parse(f"{where}.retrain", declared.get("retrain", "on_change")),
@@ -224,7 +224,8 @@ def _parse_serving(where: str, declared: dict[str, Any]) -> Serving:
     return Serving(**declared)
 
 
-def _parse_split(where: str, declared: dict[str, Any]) -> Split:
+def parse_split(where: str, declared: dict[str, Any]) -> Split:
+    """Check and complete a declaration of a split. where: what to call it in a DeclarationError."""
     refuse_unknown(where, declared, [entry.name for entry in fields(Split)])
     by = declared.get("by", "time")
     refuse_other(f"{where}.by", by, SPLITS_BY)

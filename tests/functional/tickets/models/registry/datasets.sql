@@ -1,0 +1,1 @@
+{{ eiderdown.datasets([ref('answered')]) }}

@@ -1,0 +1,1 @@
+{{ eiderdown.model_metrics([ref('urgency_scores')]) }}
