@@ -8,7 +8,7 @@ import duckdb
 import typer
 
 import eiderdown
-from eiderdown.commands import alerts, datasets, features, housekeeping, models, promotion, tokens, watch
+from eiderdown.commands import alerts, datasets, features, housekeeping, labels, models, promotion, tokens, watch
 from eiderdown.commands.contract import contract
 from eiderdown.commands.diff import diff
 from eiderdown.commands.lineage import lineage
@@ -44,6 +44,7 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(contract, name="contract")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(features.app, name="features")
+app.add_typer(labels.app, name="label")
 app.add_typer(models.app, name="models")
 app.add_typer(schema, name="schema")
 app.add_typer(tokens.app, name="tokens")
