@@ -1,10 +1,12 @@
 -- The rules, each held against the flights that have landed.
 {% set landed %}
-    select
-        flight_id as row_id,
-        arrival_delay >= 15 as label
-    from {{ ref('flights') }}
-    where arrival_delay is not null
+    (
+        select
+            flight_id as row_id,
+            arrival_delay >= 15 as label
+        from {{ ref('flights') }}
+        where arrival_delay is not null
+    )
 {% endset %}
 
 {{ eiderdown.labeling_functions(
