@@ -74,6 +74,7 @@ def record_model(
         "params": {},
         "seed": 1,
         "row_counts": {},
+        "label_sources": None,
         "learning_curve": {},
         "signature": Signature("seen_at", [], [], [], features, task, classes, 0.5 if task == "binary" else None),
         "canary": "{}",

@@ -117,6 +117,7 @@ def _summary(version: DatasetVersion, trained: dict[tuple[str, int], list[str]])
         "rows": version.row_count,
         "columns": len(version.columns),
         "views": version.views,
+        "label_sources": version.label_sources,
         "models": trained.get((version.dataset, version.version), []),
         "bytes": version.path.stat().st_size if version.path.is_file() else 0,
         "created_at": version.created_at,
@@ -146,6 +147,9 @@ def _print_summary(row: dict[str, Any]) -> None:
     )
     views = ", ".join(f"{view} {version}" for view, version in row["views"].items())
     console.print(f"  views   {views}\n  models  {', '.join(row['models'])}", highlight=False, soft_wrap=True)
+    if row["label_sources"]:
+        sources = ", ".join(f"{source} {count:,}" for source, count in row["label_sources"].items())
+        console.print(f"  labels  {sources}", highlight=False, soft_wrap=True)
 
 
 def _print_rows_and_columns(found: DatasetDiff) -> None:

@@ -36,6 +36,9 @@ def print_version(described: Row) -> None:
         _line(f"  note        {described['notes']['description'] or ''} {tags}")
     counts = ", ".join(f"{split} {count:,}" for split, count in described["row_counts"].items())
     _line(f"  data        {described['dataset']} version {described['dataset_version']}: {counts}")
+    if described["label_sources"]:
+        sources = ", ".join(f"{source} {count:,}" for source, count in described["label_sources"].items())
+        _line(f"  labels      {sources}")
     _line(f"  target      {described['target']}{_threshold(described)}")
     _line(f"  parameters  {_settings(described['params'])}, seed {described['seed']}")
     split = {f"split.{name}": value for name, value in described["declaration"].get("split", {}).items()}

@@ -2,8 +2,8 @@
     A dataset: a table under an enforced contract whose every state is also kept as Parquet, for good.
 
     config.meta.dataset: {row_id: flight_id, at: predicted_at, request: [fields that a client sends], labels: [columns that
-    say what became of it, so that they are no features]}. The table holds the
-    present state; `artifacts/datasets/<dataset>/<fingerprint>.parquet` each state that there was, written aside and
+    say what became of it, so that they are no features], label_source: the one of these that says where a row's label comes
+    from}. The table holds the present state; `artifacts/datasets/<dataset>/<fingerprint>.parquet` each state that there was, written aside and
     renamed. registry.datasets gives the states their versions.
 #}
 {% materialization dataset, adapter = 'duckdb' %}
@@ -30,6 +30,7 @@
             'canonical': meaning.canonical,
             'dataset_fingerprint': fingerprint,
             'row_count': content.row_count,
+            'label_sources': eiderdown.label_sources(this, definition.label_source),
             'column_hashes': content.column_hashes,
             'definition': definition,
             'artifact': artifact,
@@ -67,6 +68,12 @@
             ) }}
         {%- endif -%}
     {%- endfor -%}
+    {%- if declared.label_source and declared.label_source not in labels -%}
+        {{ exceptions.raise_compiler_error(
+            "dataset " ~ node.name ~ ": meta.dataset.label_source names '" ~ declared.label_source ~ "', which is not among its "
+            ~ "labels, so that it could become a feature; add it to meta.dataset.labels"
+        ) }}
+    {%- endif -%}
     {%- set columns = eiderdown.data_types(node) -%}
     {%- set types = eiderdown.carried_types("dataset " ~ node.name, columns) -%}
     {%- for field in declared.request if not types[field].is_scalar -%}
@@ -108,7 +115,7 @@
     {%- set expressions = eiderdown.request_features(
         declarations | selectattr('kind', 'equalto', 'request') | list, available
     ) -%}
-    {{ return({
+    {%- set definition = {
         'row_id': declared.row_id,
         'at': declared.at,
         'labels': labels,
@@ -117,7 +124,10 @@
         'request': request,
         'expressions': expressions,
         'views': views,
-    }) }}
+    } -%}
+    {#- Only where it is declared, so that the fingerprints of other datasets stay as they are. #}
+    {%- if declared.label_source -%}{%- do definition.update({'label_source': declared.label_source}) -%}{%- endif -%}
+    {{ return(definition) }}
 {% endmacro %}
 
 
@@ -130,6 +140,20 @@
         {%- endif -%}
     {%- endfor -%}
     {{ return(views) }}
+{% endmacro %}
+
+
+{# {source: rows} by the column that says where a label comes from, 'none' of a null; none where no column says so. #}
+{% macro label_sources(relation, column) %}
+    {%- if not column -%}{{ return(none) }}{%- endif -%}
+    {%- set sources = {} -%}
+    {%- for row in run_query(
+        "select coalesce(cast(" ~ column ~ " as varchar), 'none') as source, count(*) from " ~ relation
+        ~ " group by source order by source"
+    ).rows -%}
+        {%- do sources.update({row[0]: row[1] | int}) -%}
+    {%- endfor -%}
+    {{ return(sources) }}
 {% endmacro %}
 
 

@@ -3,15 +3,15 @@
     rows (model, version, row_id, score, target), and `reference`, the metrics of these rows (model, version, slice, metric, value,
     low, high).
 
-    They are the test split of the first dataset version that a version was scored on, its own; where there is none, the
-    validation split. references: registry.model_metrics.
+    They are the rows of the test split whose target is known, of the first dataset version that a version was scored on, its
+    own; where there is none, those of the validation split. references: registry.model_metrics.
 #}
 {% macro hold_outs(model_name, references) %}
 hold_out as materialized (
     select model, version, dataset_version, split, row_id, score, target
     from ({{ eiderdown.all_scores(eiderdown.scores_of(model_name)) }})
     semi join changed using (version)
-    where split <> 'train'
+    where split <> 'train' and target is not null
     qualify dataset_version = min(dataset_version) over (partition by version) and split = min(split) over (partition by version)
 ),
 

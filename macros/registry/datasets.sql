@@ -23,6 +23,8 @@ with built as (
         {%- set state = states[relation.schema ~ '.' ~ relation.identifier].recorded %}
         {{ eiderdown.literal(state.dataset_fingerprint) }} as fingerprint,
         cast({{ state.row_count or 0 }} as bigint) as row_count,
+        {%- set sources = tojson(state.label_sources) if state.label_sources else none %}
+        cast(cast({{ eiderdown.literal(sources) }} as json) as map(varchar, bigint)) as label_sources,
         cast({{ eiderdown.literal(tojson(state.definition or {})) }} as json) as definition,
         cast(map {{ state.column_hashes or {} }} as map(varchar, varchar)) as column_hashes,
         {{ eiderdown.literal(state.artifact) }} as artifact,

@@ -70,6 +70,7 @@ datasets:
     version: integer not null check (version > 0)
     fingerprint: varchar not null
     row_count: bigint not null
+    label_sources: map(varchar, bigint)
     definition: json not null
     column_hashes: map(varchar, varchar) not null
     artifact: varchar not null
@@ -98,6 +99,7 @@ model_versions:
     params: json not null
     seed: integer not null
     row_counts: map(varchar, bigint) not null
+    label_sources: map(varchar, bigint)
     learning_curve: map(varchar, double[]) not null
     signature: json not null
     canary: json not null
@@ -174,7 +176,7 @@ scores:
     row_id: varchar not null
     split: varchar not null check (split in ('train', 'validation', 'test'))
     slices: map(varchar, varchar) not null
-    target: double not null
+    target: double
     score: double not null check (not isnan(score))
     baseline: double check (not isnan(baseline))
     threshold: double
@@ -183,7 +185,7 @@ scores_multiclass:
   primary_key: *scores_key
   columns:
     <<: *scores_columns
-    target: varchar not null
+    target: varchar
     score: map(varchar, double) not null
     baseline: map(varchar, double)
 
@@ -389,7 +391,7 @@ releases:
 
 
 {#
-    The platform's contract for a node: {declared: {name: type}, ddl, primary_key}.
+    The platform's contract for a node: {declared: {name: type}, nullable: [name], ddl, primary_key}.
 
     A node is such a table by its name (registry.datasets) or, for training and batch predictions, by what it declares:
     config.meta.model, trials, leaderboard, label_model, scores or predictions.
@@ -418,14 +420,15 @@ releases:
 
 
 {% macro rendered_contract(contract) %}
-    {%- set declared = {} -%}
+    {%- set declared, nullable = {}, [] -%}
     {%- set lines = [] -%}
     {%- for name, definition in contract.columns.items() -%}
+        {%- if ' not null' not in definition and name not in contract.primary_key -%}{%- do nullable.append(name) -%}{%- endif -%}
         {%- do declared.update({name: modules.re.split(' not null| check ', definition)[0]}) -%}
         {%- do lines.append(name ~ ' ' ~ definition) -%}
     {%- endfor -%}
     {%- do lines.append('primary key (' ~ contract.primary_key | join(', ') ~ ')') -%}
-    {{ return({'declared': declared, 'ddl': lines | join(', '), 'primary_key': contract.primary_key}) }}
+    {{ return({'declared': declared, 'nullable': nullable, 'ddl': lines | join(', '), 'primary_key': contract.primary_key}) }}
 {% endmacro %}
 
 

@@ -32,6 +32,7 @@ def materialize(relation, session):
         {%- endcall %}
     {%- endif -%}
     {%- set kept = [this] if keep and load_cached_relation(this) is not none else [] -%}
+    {%- if kept -%}{%- do eiderdown.widen(this, contract) -%}{%- endif -%}
     {%- do eiderdown.refuse_other_columns(contract, [rows] + kept) -%}
 
     {% call statement('main') -%}
@@ -66,6 +67,29 @@ def materialize(relation, session):
 
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
+
+
+{#
+    Bring a table of an earlier version of the platform to the contract, as far as that loses nothing: a column that may be null
+    is added, or may be null from here on.
+#}
+{% macro widen(relation, contract) %}
+    {%- set known = {} -%}
+    {%- for row in run_query(
+        "select column_name, is_nullable from duckdb_columns() where database_name = current_database() and schema_name = "
+        ~ eiderdown.literal(relation.schema) ~ " and table_name = " ~ eiderdown.literal(relation.identifier)
+    ).rows -%}
+        {%- do known.update({row[0]: row[1]}) -%}
+    {%- endfor -%}
+    {%- for column in contract.nullable -%}
+        {%- set name = column | replace('"', '') -%}
+        {%- if name not in known -%}
+            {%- do run_query("alter table " ~ relation ~ " add column " ~ column ~ " " ~ contract.columns[column]) -%}
+        {%- elif not known[name] -%}
+            {%- do run_query("alter table " ~ relation ~ " alter column " ~ column ~ " drop not null") -%}
+        {%- endif -%}
+    {%- endfor -%}
+{% endmacro %}
 
 
 {#
@@ -112,7 +136,7 @@ def materialize(relation, session):
 {% endmacro %}
 
 
-{# The contract of a registered table: {name, columns: {name: type}, ddl, primary_key}. #}
+{# The contract of a registered table: {name, columns: {name: type}, nullable: [name], ddl, primary_key}; `nullable` of the platform's own. #}
 {% macro table_contract(node) %}
     {%- set name = node.schema ~ '.' ~ node.alias -%}
     {%- set typed = node.columns.values() | selectattr('data_type') | list -%}
@@ -122,6 +146,7 @@ def materialize(relation, session):
         {%- set contract = {
             'ddl': (lines + constraints) | join(', '),
             'primary_key': eiderdown.primary_key(node),
+            'nullable': [],
         } -%}
         {%- set declared = typed | map(attribute='name') | list -%}
         {%- set types = typed | map(attribute='data_type') | list -%}
@@ -137,5 +162,11 @@ def materialize(relation, session):
     {%- for type in types -%}
         {%- do columns.update({declared[loop.index0]: type}) -%}
     {%- endfor -%}
-    {{ return({'name': name, 'columns': columns, 'ddl': contract.ddl, 'primary_key': contract.primary_key}) }}
+    {{ return({
+        'name': name,
+        'columns': columns,
+        'nullable': contract.nullable,
+        'ddl': contract.ddl,
+        'primary_key': contract.primary_key,
+    }) }}
 {% endmacro %}

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class DatasetVersion:
     """A row of registry.datasets.
 
-    definition: {row_id, at, labels, columns, not_null, request, expressions, views, sql}; artifact: the Parquet file of the rows,
-    under the home folder.
+    definition: {row_id, at, labels, columns, not_null, request, expressions, views, sql}, and label_source where it is declared;
+    artifact: the Parquet file of the rows, under the home folder.
     """
 
     dataset: str
@@ -41,6 +41,8 @@ class DatasetVersion:
     created_at: dt.datetime
     origin: str | None = None
     """Where it was brought over from, as `dev:orders@2`; None for a version that was recorded here."""
+    label_sources: dict[str, int] | None = None
+    """How many rows have their label from where ('none' of a null); None where the dataset does not declare label_source."""
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 Two methods: `contribution`, the mean absolute contribution to the raw score (Lundberg et al. 2020), and `permutation`, by
 how much the loss grows when the feature's values are shuffled (Breiman 2001; Fisher et al. 2019). The loss is the log loss,
-or of a regression the squared error.
+or of a regression the squared error; where no row's target is known, there is none.
 """
 
 from typing import Any
@@ -31,10 +31,9 @@ def feature_importance(
     for version, table in samples(session, dbt.this, versions, datasets, SAMPLE_ROWS):
         scorer = version.scorer()
         features = [feature.name for feature in version.signature.features]
-        found = {
-            "contribution": mean_contributions(scorer, table),
-            "permutation": permutation_importance(scorer, table, targets(version, table), version.seed),
-        }
+        found = {"contribution": mean_contributions(scorer, table)}
+        if not table.column(version.target).null_count:
+            found["permutation"] = permutation_importance(scorer, table, targets(version, table), version.seed)
         for method, values in found.items():
             rows.extend(
                 {"model": version.model, "version": version.version, "feature": name, "method": method, "value": value}

@@ -37,13 +37,15 @@ def sample_test_split(
 ) -> pa.Table:
     """At most so many rows of the test split, evenly spaced in the order of row ids: features and target.
 
-    dataset: the one that the version was trained on.
+    dataset: the one that the version was trained on. Rows whose target is not known come only where none is.
     """
     spec = ModelSpec.parse(version.model, version.declaration)
     row_id, at = dataset.definition["row_id"], dataset.definition["at"]
     features = [feature.name for feature in version.signature.features]
     by = [spec.split.column] if spec.split.column else []
     table = dataset.read(session, list(dict.fromkeys([row_id, at, spec.target, *by, *features])))
-    places = np.flatnonzero(split_rows(spec, table, row_id, at) == SPLITS.index("test"))
+    is_test = split_rows(spec, table, row_id, at) == SPLITS.index("test")
+    is_known = np.asarray(table.column(spec.target).is_valid().to_numpy())
+    places = np.flatnonzero(is_test & is_known if (is_test & is_known).any() else is_test)
     chosen = places[np.unique(np.linspace(0, len(places) - 1, most).astype(int))]
     return table.take(pa.array(chosen)).select(list(dict.fromkeys([*features, spec.target])))

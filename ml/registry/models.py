@@ -42,6 +42,8 @@ class ModelVersion:
     params: dict[str, Any]
     seed: int
     row_counts: dict[str, int]
+    label_sources: dict[str, int] | None
+    """How many of the rows that it learned from have their label from where; None where that is not recorded."""
     learning_curve: dict[str, list[float]]
     signature: Signature
     canary: str
@@ -58,8 +60,10 @@ class ModelVersion:
         """From a row as JSON holds it."""
         names = [field.name for field in fields(cls)]
         return cls(
-            **{name: row[name] for name in names}
+            # Not in the lists and events of before there was such a column.
+            **{name: row[name] for name in names if name != "label_sources"}
             | {
+                "label_sources": row.get("label_sources"),
                 "created_at": dt.datetime.fromisoformat(row["created_at"]),
                 "signature": Signature.from_json(json.dumps(row["signature"])),
                 "canary": json.dumps(row["canary"]),

@@ -88,7 +88,7 @@ def describe(connection: duckdb.DuckDBPyConnection, version: ModelVersion) -> Ro
             name: getattr(version, name)
             for name in (
                 *("model", "version", "created_at", "reason", "task", "target", "estimator", "dataset"),
-                *("dataset_version", "row_counts", "declaration", "params", "seed"),
+                *("dataset_version", "row_counts", "label_sources", "declaration", "params", "seed"),
             )
         },
         "notes": notes[-1] if notes else None,

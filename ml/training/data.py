@@ -94,9 +94,10 @@ def _refuse_absent(spec: ModelSpec, classes: list[str], data: TrainingData) -> N
             )
         if spec.task == "multiclass" and split == "training" and not is_there.all():
             column = f"by '{learned}'" if learned else f"of the target '{spec.target}'"
+            name, other = classes[int(is_there.argmin())], "" if weights is None else ", or learn from soft_targets"
             raise DeclarationError(
-                f"model {spec.name}: no row of the training split has the class '{classes[int(is_there.argmin())]}' {column}; "
-                "leave the class out of the dataset, or split otherwise."
+                f"model {spec.name}: no row of the training split has the class '{name}' {column}; leave the class out of the "
+                f"dataset, or split otherwise{other}."
             )
 
 

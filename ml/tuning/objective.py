@@ -58,7 +58,9 @@ def _value(spec: ModelSpec, name: str, parameters: dict[str, Any], prepared: Pre
     trained = estimator.train(data, parameters, spec.seed, report)
     matrix, target = data.validation
     scores = estimator(trained.artifact, data.features, data.outputs).predict(matrix)
-    return measure(spec.search.metric, spec.task, scores, target, choose_threshold(spec, scores, target))
+    weights = data.validation_weights
+    threshold = choose_threshold(spec, scores, target, weights)
+    return measure(spec.search.metric, spec.task, scores, target, threshold, weights)
 
 
 def _is_rung(count: int) -> bool:
