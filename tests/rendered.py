@@ -52,7 +52,7 @@ def package(*files: str, **others: Any) -> Any:
     names = {
         "eiderdown": macros,
         "exceptions": _Exceptions,
-        "adapter": types.SimpleNamespace(dispatch=dispatch),
+        "adapter": types.SimpleNamespace(dispatch=dispatch, quote='"{}"'.format),
         "return": leave,
         "modules": types.SimpleNamespace(re=re),
         "tojson": json.dumps,

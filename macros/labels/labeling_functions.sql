@@ -29,8 +29,9 @@ with newest as ({{ eiderdown.newest_label_model(model, functions) }}),
 
 select
     shares.* exclude (place, gold_votes, gold_hits),
-    newest.accuracies[shares.function] as learned_accuracy,
-    ln(learned_accuracy * {{ declared.classes | length - 1 }} / nullif(1 - learned_accuracy, 0)) as weight,
+    if(shares.votes > 0, newest.accuracies[shares.function], null) as learned_accuracy,
+    {#- What is right, or wrong, wherever it was seen counts much, and not without end. #}
+    ln({{ declared.classes | length - 1 }} * greatest(learned_accuracy, 1e-9) / greatest(1 - learned_accuracy, 1e-9)) as weight,
     list_filter(
         list_distinct(flatten(list_filter(newest.dependencies, lambda names: list_contains(names, shares.function)))),
         lambda name: name <> shares.function
@@ -117,7 +118,7 @@ shares as (
         overlapping / row_count as overlap,
         conflicting / row_count as conflict,
         cast(coalesce(gold_votes, 0) as bigint) as gold_votes,
-        gold_hits
+        coalesce(gold_hits, 0) as gold_hits
     from counted
     left join hits using (place)
 )

@@ -7,10 +7,10 @@ from typing import Any
 
 from ml.declared import hint, refuse_no_number, refuse_other, refuse_unknown
 from ml.errors import DeclarationError
+from ml.labeling.label_model import METHODS
 from ml.training.spec import METRICS, ModelSpec, Promote, parse_split
 
-METHODS = ("em", "majority_vote", "triplet")
-MOST_CLASSES = 127
+MOST_CLASSES = 126
 """A vote is one byte in SQL: TINYINT, -1 where a function abstains."""
 
 

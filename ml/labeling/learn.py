@@ -16,7 +16,16 @@ from ml.quoting import quote
 from ml.registry.history import history
 from ml.training.code_fingerprint import syntax_digest
 
-LABELING_CODE = ("ml.labeling.label_model", "ml.labeling.latent_class", "ml.labeling.patterns", "ml.labeling.votes")
+LABELING_CODE = (
+    "ml.labeling.dependencies",
+    "ml.labeling.label_model",
+    "ml.labeling.latent_class",
+    "ml.labeling.majority_vote",
+    "ml.labeling.patterns",
+    "ml.labeling.triplet",
+    "ml.labeling.voter",
+    "ml.labeling.votes",
+)
 """What shapes a learned label model: a change in one of these learns anew."""
 
 

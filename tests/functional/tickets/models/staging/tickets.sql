@@ -1,6 +1,6 @@
 -- Made up: how urgent a ticket is shows in its words, of which some are missing and some mislead.
 with tickets as (
-    select ticket, ['low', 'normal', 'high'][cast(1 + ticket * 7 % 3 as integer)] as urgency from range(3000) as tickets (ticket)
+    select ticket, ['low', 'normal', 'high'][cast(1 + ticket * 7 % 3 as integer)] as urgency from range(1500) as tickets (ticket)
 ),
 
 noticed as (
