@@ -23,7 +23,7 @@ def candidates(labels: str, votes: str, row_id: str, functions: list[str], slice
 
 
 def churned(connection: duckdb.DuckDBPyConnection, rows: int = 600, experts: int = 20, text: str = "") -> None:
-    """The tables of the task in schema labels: votes with the comment of their declaration, labels, candidates, functions and model.
+    """The tables of the task in schema labels, the votes with the comment that declares them.
 
     text: stands behind every name of a function, and in what texts there are.
     """

@@ -107,11 +107,10 @@ def _to_fill_in(rows: list[dict[str, Any]]) -> str:
 
 def _function(row: dict[str, Any]) -> dict[str, Any]:
     """A labelling function in the width of a terminal."""
-    gold = (
-        f"{row['gold_accuracy']:.3f} ({row['gold_accuracy_low']:.3f} to {row['gold_accuracy_high']:.3f})"
-        if row["gold_votes"]
-        else None
-    )
+    gold = None
+    if row["gold_votes"]:
+        low, high = row["gold_accuracy_low"], row["gold_accuracy_high"]
+        gold = f"{row['gold_accuracy']:.3f} ({low:.3f} to {high:.3f})"
     shown = ("function", "classes_voted", "votes", "coverage", "overlap", "conflict", "learned_accuracy")
     return {name: row[name] for name in shown} | {"gold_accuracy": gold, "copies": row["copies"]}
 

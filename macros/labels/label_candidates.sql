@@ -27,14 +27,17 @@
 
 {% macro default__label_candidates(labels, votes, slices, limit) -%}
 {%- if not execute -%}{{ return('select 1') }}{%- endif -%}
-{%- set declared = eiderdown.voted_columns(votes) -%}
+{%- set declared = eiderdown.votes_of(votes) -%}
 {%- for slice in slices if slice not in declared.keep -%}
     {{ exceptions.raise_compiler_error(
         model.name ~ ": the slice '" ~ slice ~ "' is no column that " ~ votes ~ " keeps; those are "
         ~ (declared.keep | join(', ') or 'none') ~ ". Add it to meta.votes.keep, or leave it out."
     ) }}
 {%- endfor -%}
-{{ eiderdown.ranked_candidates(labels, votes, declared.row_id, declared.functions, slices, limit) }}
+{%- set functions = eiderdown.voting_functions(votes, declared) | map(attribute='name') | list -%}
+{#- Before the votes are built their columns are not known. #}
+{%- if not functions -%}{{ return('select 1') }}{%- endif -%}
+{{ eiderdown.ranked_candidates(labels, votes, declared.row_id, functions, slices, limit) }}
 {%- endmacro %}
 
 
@@ -143,18 +146,4 @@ inner join chosen using (number)
 where row is not null
 qualify rank <= {{ limit }}
 order by slice, rank
-{%- endmacro %}
-
-
-{# What the node of a relation of votes declares: {row_id, keep, functions}, functions being its other columns. #}
-{% macro voted_columns(votes) -%}
-    {%- for node in graph.nodes.values() if node.schema == votes.schema and node.alias == votes.identifier and node.config.meta.votes -%}
-        {%- set declared = node.config.meta.votes -%}
-        {%- set keep = declared.get('keep') or [] -%}
-        {%- set functions = eiderdown.described_columns(votes).keys() | reject('in', [declared.row_id] + keep) | list -%}
-        {{ return({'row_id': declared.row_id, 'keep': keep, 'functions': functions}) }}
-    {%- endfor -%}
-    {{ exceptions.raise_compiler_error(
-        model.name ~ ": " ~ votes ~ " has no config.meta.votes: {row_id, classes, keep} in its YAML; declare it, or ref the votes of a task."
-    ) }}
 {%- endmacro %}
