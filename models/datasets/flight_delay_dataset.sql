@@ -32,15 +32,21 @@ joined as (
 
 ),
 
+known as (
+
+    select * exclude (airport, expected_at) from joined
+
+),
+
 final as (
 
     select
-        joined.* exclude (airport, expected_at),
+        known.*,
         labels.label as late_label,
         labels.probabilities as late_probabilities,
         labels.source as late_source
-    from joined
-    left join {{ ref('arrived_late') }} as labels using (flight_id)
+    from known
+    left join {{ ref('arrived_late') }} as labels on known.flight_id = labels.flight_id
 
 )
 

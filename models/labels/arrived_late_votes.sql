@@ -1,16 +1,18 @@
 -- What a dispatcher says two hours before departure: will the flight arrive late? One column a rule, null where it does
--- not know. No outcome of the flight is read, so flights that are still to land are judged as well.
+-- not know. No outcome of the flight is read, so those that have yet to land, or never left, are judged as well.
 with spine as (
 
     select
-        flight_id,
-        tailnum,
-        carrier,
-        origin,
-        dest,
-        sched_dep_at,
-        sched_dep_at - interval 2 hours as predicted_at
-    from {{ ref('flights') }}
+        flights.flight_id,
+        flights.tailnum,
+        flights.carrier,
+        flights.origin,
+        flights.dest,
+        flights.sched_dep_at,
+        flights.sched_dep_at - interval 2 hours as predicted_at
+    from {{ ref('flights') }} as flights
+    cross join {{ ref('clock') }} as clock
+    where flights.sched_dep_at - interval 2 hours <= clock.as_of
 
 ),
 
