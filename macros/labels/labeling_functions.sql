@@ -11,7 +11,8 @@
         gold_accuracy_low, gold_accuracy_high   the 95 % interval (Wilson 1927)
 
     Coverage, overlap and conflict as snorkel's LFAnalysis defines them (Ratner et al. 2017). votes, model: ref() of <task>_votes and
-    <task>_model. gold: known labels where there are any, a relation or a query in brackets with (row_id, label), each row once.
+    <task>_model. gold: known labels where there are any, a relation or a query in brackets with (row_id, label), each row
+    once; one that is none of the classes is passed over.
 #}
 {% macro labeling_functions(votes, model, gold=none) -%}
     {{ return(adapter.dispatch('labeling_functions', 'eiderdown')(votes, model, gold)) }}
@@ -31,7 +32,11 @@ select
     shares.* exclude (place, gold_votes, gold_hits),
     if(shares.votes > 0, newest.accuracies[shares.function], null) as learned_accuracy,
     {#- What is right, or wrong, wherever it was seen counts much, and not without end. #}
-    ln({{ declared.classes | length - 1 }} * greatest(learned_accuracy, 1e-9) / greatest(1 - learned_accuracy, 1e-9)) as weight,
+    if(
+        learned_accuracy is null,
+        null,
+        ln({{ declared.classes | length - 1 }} * greatest(learned_accuracy, 1e-9) / greatest(1 - learned_accuracy, 1e-9))
+    ) as weight,
     list_filter(
         list_distinct(flatten(list_filter(newest.dependencies, lambda names: list_contains(names, shares.function)))),
         lambda name: name <> shares.function
@@ -81,7 +86,7 @@ known as (
     {{ eiderdown.vote_patterns(
         votes ~ ' as votes inner join (select cast(row_id as varchar) as known_row, cast(label as varchar) as known_label from '
         ~ gold ~ ') as gold on cast(votes.' ~ adapter.quote(declared.row_id) ~ ' as varchar) = gold.known_row '
-        ~ 'where gold.known_label is not null',
+        ~ 'where gold.known_label in ' ~ eiderdown.literal_list(declared.classes),
         functions, declared.classes, {'known_label': 'gold.known_label'}
     ) }}
 ),

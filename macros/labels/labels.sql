@@ -2,7 +2,7 @@
     The labels of a task, one for each row of its votes, by the newest version of its label model:
 
         <row_id>        as in the votes
-        label           the likeliest class, of equals the first, as the votes write it
+        label           the likeliest class, of equals the first, in the type of the votes
         probability     of the label
         probabilities   map(varchar, double): class -> probability
         vote_count      how many functions voted
@@ -61,7 +61,7 @@ experts as (
 
 select
     votes.{{ row_id }},
-    cast(coalesce(experts.label, decided.label) as {{ functions[0].dtype }}) as label,
+    cast(coalesce(experts.label, decided.label) as {{ eiderdown.type_of_votes(functions) }}) as label,
     if(experts.label is null, decided.probability, 1) as probability,
     coalesce(experts.by_class, decided.by_class) as probabilities,
     coalesce(decided.vote_count, 0) as vote_count,

@@ -40,7 +40,16 @@
 {% endmacro %}
 
 
-{# The task of a votes model: arrived_late of arrived_late_votes. #}
+{# The type of the votes, which is that of most functions: one that never votes may have any. #}
+{% macro type_of_votes(functions) %}
+    {%- set types = functions | map(attribute='dtype') | list -%}
+    {%- set most = namespace(type=types[0]) -%}
+    {%- for type in types if types.count(type) > types.count(most.type) -%}{%- set most.type = type -%}{%- endfor -%}
+    {{ return(most.type) }}
+{% endmacro %}
+
+
+{# The task of a votes model: late of late_votes. #}
 {% macro task_of_votes(relation) -%}
     {{ return(modules.re.sub('_votes$', '', relation.identifier)) }}
 {%- endmacro %}
@@ -94,8 +103,8 @@
 
 
 {#
-    The newest version of a label model as one row: (version, parameters, accuracies, dependencies). A query fails where it learned
-    from other functions than these.
+    The newest version of a label model as one row: (version, parameters, accuracies, dependencies). A query that reads `parameters`
+    fails where they were learned from other functions than these.
 #}
 {% macro newest_label_model(label_model, functions) -%}
     {%- set names = functions | map(attribute='name') | list -%}

@@ -71,7 +71,7 @@ class LabelModelSpec:
 
     @property
     def task(self) -> str:
-        """What is labelled: arrived_late of arrived_late_votes."""
+        """What is labelled: late of late_votes."""
         return self.votes.removesuffix("_votes")
 
     @classmethod

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from ml.errors import DeclarationError
 from ml.labeling.declaration import VotesSpec
-from ml.labeling.patterns import ABSTAIN
+from ml.labeling.patterns import ABSTAIN, distinct
 from ml.quoting import literal, quote
 
 
@@ -42,13 +42,13 @@ class CountedVotes:
     @property
     def pattern_count(self) -> int:
         """Distinct rows of votes, whatever is known of them."""
-        return len(np.unique(self.votes, axis=0))
+        return len(distinct(list(self.votes.T))[0])
 
     def votes_hash(self) -> str:
         """What tells other votes, or other numbers of them, apart: the SHA-256 in hex. Known labels do not count."""
-        patterns, places = np.unique(self.votes, axis=0, return_inverse=True)
-        counts = np.bincount(places.ravel(), self.counts, len(patterns)).astype(np.int64)
-        return hashlib.sha256(patterns.tobytes() + counts.tobytes()).hexdigest()
+        first, places = distinct(list(self.votes.T))
+        counts = np.bincount(places, self.counts, len(first)).astype(np.int64)
+        return hashlib.sha256(self.votes[first].tobytes() + counts.tobytes()).hexdigest()
 
     def gold_hash(self) -> str:
         """What tells other known labels apart: the SHA-256 in hex."""
