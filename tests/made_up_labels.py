@@ -89,6 +89,6 @@ def churned(connection: duckdb.DuckDBPyConnection, rows: int = 600, experts: int
         connection.execute(f"insert into labels.churned_functions values ({', '.join('?' * len(row))})", row)
     connection.execute(
         "create table labels.churned_model as select 'churned' as task, version, timestamptz '2026-01-01' as created_at, "
-        "'em' as method, ['false', 'true'] as classes, map(['false', 'true'], [0.7, 0.3]) as class_balance "
+        "'em' as method, ['false', 'true'] as classes, map(['false', 'true'], [0.7, 0.3]::double[]) as class_balance "
         "from range(1, 3) as versions (version)"
     )

@@ -31,8 +31,9 @@ def report(
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for a dbt run that has begun.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Write data quality, drift, model quality and alerts as one HTML file, which needs no network and no script."""
+    """Write data quality, drift, model quality, labels and alerts as one HTML file, which needs no network and no script."""
     # Slow to import, and needed by no other command.
+    from ml.reports.labels import read_labels
     from ml.reports.page import render
     from ml.reports.rows import read
 
@@ -40,7 +41,8 @@ def report(
     with _progress.status("reading the warehouse"):
         with reading(database or warehouse_file(files.home()), wait) as connection:
             monitoring = read(connection, until, relation or [], model or [])
-        page, lights = render(monitoring)
+            tasks = [] if relation or model else read_labels(connection)
+        page, lights = render(monitoring, tasks)
     content = page.encode()
     files.write_whole(to, content)
     if as_json:

@@ -1,11 +1,13 @@
 """The page: sections into one HTML file that needs nothing beside it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jinja2
 
 from ml.reports import svg, words
 from ml.reports.drift import drift
+from ml.reports.labels import LabelSection
 from ml.reports.performance import consistency, performance
 from ml.reports.quality import data_quality
 from ml.reports.rows import Monitoring
@@ -15,8 +17,8 @@ _RESOLVED = 30
 _DECISIONS = 24
 
 
-def render(monitoring: Monitoring) -> tuple[str, list[Light]]:
-    """The report as HTML, and the lights of its summary.
+def render(monitoring: Monitoring, tasks: Sequence[LabelSection] = ()) -> tuple[str, list[Light]]:
+    """The report as HTML, and the lights of its summary. tasks: label tasks, which have a section where there are any.
 
     All that comes from data is escaped by the templates, which only the pictures (ml/reports/svg.py) get round.
     """
@@ -39,6 +41,7 @@ def render(monitoring: Monitoring) -> tuple[str, list[Light]]:
             versions=versions,
             consistencies=consistencies,
             retraining=monitoring.retraining[:_DECISIONS],
+            tasks=tasks,
         )
     )
     return page, lights

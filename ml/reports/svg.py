@@ -67,6 +67,23 @@ def share_bar(share: float | None, title: str) -> Markup:
     return _svg(40, 8, title, drawn.format(_n(width)), "bar")
 
 
+def accuracy(learned: float | None, known: float | None, low: float | None, high: float | None, title: str) -> Markup:
+    """From 0 to 1: what was learned as a bar, what is known as a stroke with its interval. One that is not there is not drawn."""
+    scale = _Scale([], 0, 1, 92)
+    # A scale counts from the top; a bar from the left.
+    bar, at, first, last = (
+        None if (place := scale(share)) is None else 96 - place for share in (learned, known, low, high)
+    )
+    parts = [Markup('<path class="f" d="M2 2h92v10h-92z"/>')]
+    if bar is not None:
+        parts.append(Markup('<path class="p" d="M2 2H{}V12H2z"/>').format(_n(bar)))
+    if at is not None:
+        parts.append(Markup('<path class="g" d="M{0} 1V13"/>').format(_n(at)))
+    if first is not None and last is not None:
+        parts.append(Markup('<path class="g" d="M{} 7H{}"/>').format(_n(first), _n(last)))
+    return _svg(96, 14, title, Markup("").join(parts), "spark")
+
+
 def quantile_box(quantiles: Mapping[float, float], least: float | None, greatest: float | None, title: str) -> Markup:
     """Between the least and greatest value: the 5 % to 95 % quantile as a line, the middle half as a box, the median a stroke.
 
@@ -100,6 +117,16 @@ def histograms(pair: Aligned, ends: tuple[str, str], title: str) -> Markup:
         _steps(pair.current, scale, width), _steps(pair.reference, scale, width)
     )
     return _svg(240, 88, title, drawn + text, "histogram")
+
+
+def distribution(shares: Sequence[float], ends: tuple[str, str], title: str) -> Markup:
+    """Shares of rows in bins of one width as bars. ends: how the outer edges are written."""
+    scale = _Scale(shares, 0, None, 68)
+    drawn = Markup(
+        '<path class="p" d="{}"/><path class="a" d="M2 72H238"/><text x="2" y="84">{}</text>'
+        '<text x="238" y="84" text-anchor="end">{}</text>'
+    ).format(_steps(shares, scale, 236 / len(shares)), *ends)
+    return _svg(240, 88, title, drawn, "histogram")
 
 
 def values(shares: Shares, title: str) -> Markup:

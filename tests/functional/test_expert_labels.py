@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from eiderdown.cli import app
+from ml.events import write_events
 from tests.conftest import Project, copy_machines
 
 MODELS = {
@@ -66,43 +67,37 @@ def test_what_an_expert_says_is_the_label(project: Project, tmp_path: Path, monk
         return json.loads(answer.stdout)
 
     build = ("run", "-s", "path:models/labels", "event_files")
+    said = {"task": "breaks", "labelled_by": "bob", "labelled_at": "2026-01-01T00:00:00Z"}
+    write_events("labels", [said | {"row_id": "399", "label": "true"}, said | {"row_id": "0", "label": "true"}])
     project.dbt(*build)
-    assert project.query("select count(*) from labels.expert_labels") == [(0,)]
+    assert project.query("select part, label from labels.breaks where source = 'expert' order by 1") == [
+        (0, True),
+        (399, True),
+    ]
     answers = tmp_path / "answers.csv"
     assert label("candidates", "breaks", "--limit", 12, "--slice", "site=East", "--output", answers)["rows"] == 12
     with answers.open(newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
         row["label"] = str(int(row["part"]) % 3 == 0).upper()
+    rows.append({"part": "0", "label": "false"})
     with answers.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    assert label("import", "breaks", answers, "--by", "ada")["written"] == 12
+    assert label("import", "breaks", answers, "--by", "ada")["written"] == 13
+    assert label("import", "breaks", answers, "--by", "ada")["unchanged"] == 13
     (project.home / "events" / "labels" / "torn.jsonl").write_text('{"event_id": "a", "task": "br')
     project.dbt(*build)
-    asked = {int(row["part"]) for row in rows}
+    truth = {int(row["part"]): row["label"] == "TRUE" for row in rows} | {399: True}
     found = project.query("select part, label, probability from labels.breaks where source = 'expert'")
-    assert {row[0]: row[1:] for row in found} == {part: (part % 3 == 0, 1.0) for part in asked}
-    assert project.query("select distinct labelled_by from labels.expert_labels") == [("ada",)]
-    assert not asked & {row["part"] for row in label("candidates", "breaks")}
+    assert {row[0]: row[1:] for row in found} == {part: (label, 1.0) for part, label in truth.items()}
+    by = project.query("select labelled_by, count(*) from labels.expert_labels group by all order by all")
+    assert by == [("ada", 13), ("bob", 1)]
+    assert not truth.keys() & {row["part"] for row in label("candidates", "breaks")}
     [task] = label("list")
-    assert (task["task"], task["version"], task["experts"]) == ("breaks", 2, 12)
-    files = project.query("select line_count, torn_count from monitoring.event_files where kind = 'labels' order by all")
-    assert files == [(1, 1), (12, 0)]
-
-    before = project.query("from labels.expert_labels order by all")
-    assert label("import", "breaks", answers, "--by", "ada") == {
-        "task": "breaks",
-        "labelled_by": "ada",
-        "written": 0,
-        "unchanged": 12,
-        "empty": 0,
-    }
-    corrected = tmp_path / "corrected.json"
-    corrected.write_text(json.dumps([{"part": rows[0]["part"], "label": rows[0]["label"] == "FALSE"}]))
-    label("import", "breaks", corrected, "--by", "bob")
-    project.dbt("run", "-s", "expert_labels")
-    after = project.query("from labels.expert_labels order by all")
-    changed = [row for row in after if row not in before]
-    assert [(row[1], row[3]) for row in changed] == [(rows[0]["part"], "bob")] and len(after) == 12
+    assert (task["task"], task["version"], task["experts"]) == ("breaks", 2, 14)
+    files = project.query(
+        "select line_count, torn_count from monitoring.event_files where kind = 'labels' order by all"
+    )
+    assert files == [(1, 1), (2, 0), (13, 0)]
