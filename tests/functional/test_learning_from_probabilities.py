@@ -3,11 +3,14 @@
 import json
 from typing import Any
 
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
 from eiderdown.cli import app
+from eiderdown.commands.model_pages import print_version
 from ml.registry.models import kept_models
+from ml.registry.reports import describe
 from tests.conftest import Project, copy_machines
 from tests.tuned import drop_other_models
 
@@ -22,7 +25,7 @@ SPINE = """with spine as (
         least((temperature - 60) / 20, 1) as chance,
         case when hash(read_at) % 5 > 0 then map {'true': chance, 'false': 1 - chance} end as stopped_probabilities,
         case when stopped_probabilities is null then null when machine_id % 2 = 0 then 'expert' else 'functions' end as source,
-        if(stopped is null, null, if(stopped, 'stopped', if(temperature > 72, 'hot', 'normal'))) as next_state,
+        if(hash(machine_id, read_at) % 4 = 0, if(stopped, 'stopped', if(temperature > 72, 'hot', 'normal')), null) as next_state,
         (1 - chance) * (hash(machine_id) % 10) / 10 as hot,
         case when hash(read_at) % 5 > 0 then map {'stopped': chance, 'hot': hot, 'normal': 1 - chance - hot} end
             as state_probabilities
@@ -105,6 +108,8 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Project:
     (models / "training" / "training.yml").write_text(TRAINING)
     for path in (models / "monitoring").iterdir():
         path.unlink()
+    (models / "registry" / "releases.py").unlink()
+    (models / "registry" / "partial_dependence.py").unlink()
     project.dbt("deps")
     project.dbt("run")
     return project
@@ -150,7 +155,9 @@ def test_what_is_not_known_is_scored_and_not_measured(labelled: Project) -> None
     ]
 
 
-def test_commands_show_the_mix_and_train_again(labelled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_show_the_mix_and_train_again(
+    labelled: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("EIDERDOWN_HOME", str(labelled.home))
 
     def run(*arguments: str) -> Any:
@@ -162,16 +169,20 @@ def test_commands_show_the_mix_and_train_again(labelled: Project, monkeypatch: p
     assert f"expert {shown['expert']:,}, functions {shown['functions']:,}, none {shown['none']:,}" in run(
         "datasets", "show", "stops"
     )
-    described = run("models", "show", "will_stop@1", "--json")
-    learned = described["label_sources"]
-    said = run("models", "show", "will_stop@1")
-    assert f"labels      expert {learned['expert']:,}, functions {learned['functions']:,}" in said
+    version = kept_models().find("will_stop@1")
+    with duckdb.connect(str(labelled.database), read_only=True) as warehouse:
+        print_version(describe(warehouse, version))
+    learned = version.label_sources
+    assert learned is not None
+    assert f"labels      expert {learned['expert']:,}, functions {learned['functions']:,}\n" in capsys.readouterr().out
     for model in ("will_stop", "next_state"):
         assert run("reproduce", model, "1", "--json")["outcome"] == "equal"
-    assert b"objective=cross_entropy" in (labelled.home / described["artifact"]).read_bytes()
+    assert b"objective=cross_entropy" in (labelled.home / version.artifact).read_bytes()
 
 
-def test_other_probabilities_are_learned_from_in_a_table_of_before(labelled: Project) -> None:
+def test_other_probabilities_are_learned_from_in_a_table_of_before(
+    labelled: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A warehouse of an earlier version: without the new columns, and with targets that had to be known."""
     for table in ("registry.datasets", "registry.model_versions", "training.will_stop"):
         labelled.write(f"alter table {table} drop column label_sources")
@@ -181,7 +192,7 @@ def test_other_probabilities_are_learned_from_in_a_table_of_before(labelled: Pro
     as_it_was = stops.read_text()
     stops.write_text(as_it_was.replace("map {'true': chance, 'false'", "map {'true': 0.9 * chance + 0.05, 'false'"))
     stops.write_text(stops.read_text().replace("'false': 1 - chance}", "'false': 0.95 - 0.9 * chance}"))
-    labelled.dbt("run")
+    labelled.dbt("run", "--select", "stops+")
     reasons = "select model, version, reason, label_sources is null from registry.model_versions order by all"
     assert labelled.query(reasons) == [
         ("next_state", 1, "first version", True),
@@ -194,10 +205,5 @@ def test_other_probabilities_are_learned_from_in_a_table_of_before(labelled: Pro
     ]
     checks = "select count(*), count(value) from registry.promotion_checks where model = 'will_stop'"
     assert labelled.query(checks) == [(2, 2)]
-    assert [version.label_sources is None for version in kept_models_of(labelled)] == [True, True, False]
-
-
-def kept_models_of(project: Project) -> list[Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EIDERDOWN_HOME", str(project.home))
-        return kept_models().versions
+    monkeypatch.setenv("EIDERDOWN_HOME", str(labelled.home))
+    assert [version.label_sources is None for version in kept_models().versions] == [True, True, False]

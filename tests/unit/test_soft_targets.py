@@ -8,7 +8,7 @@ import lightgbm
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
@@ -190,6 +190,7 @@ def test_the_network_learns_from_soft_targets_and_weights() -> None:
         assert metrics.roc_auc_score(hard[1][1], score) > 0.9
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(3, 40))
 def test_metrics_with_weights_are_those_of_scikit_learn(seed: int, size: int) -> None:
     chance = np.random.default_rng(seed)
@@ -208,6 +209,7 @@ def test_metrics_with_weights_are_those_of_scikit_learn(seed: int, size: int) ->
         assert measure(metric, "binary", scores, target, 0.5, weights) == pytest.approx(value, abs=1e-9), metric
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["binary", "multiclass"]))
 def test_whole_weights_are_repeated_rows_to_every_metric_and_the_threshold(seed: int, task: str) -> None:
     chance = np.random.default_rng(seed)
