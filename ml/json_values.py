@@ -77,6 +77,8 @@ def reader(kind: pa.DataType) -> Callable[[Any], Any]:
 
     >>> reader(pa.list_(pa.struct([("day", pa.date32())])))([{"day": "2024-05-31"}, None])
     [{'day': datetime.date(2024, 5, 31)}, None]
+    >>> reader(pa.map_(pa.string(), pa.float64()))({"late": 0.25})
+    [('late', 0.25)]
     """
     if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
         size = kind.list_size if pa.types.is_fixed_size_list(kind) else None

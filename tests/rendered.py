@@ -25,11 +25,13 @@ class _Exceptions:
         raise CompilerError(message)
 
 
-def package(*files: str, **others: Any) -> Any:
+def package(*files: str, context: dict[str, Any] | None = None, **others: Any) -> Any:
     """Macros as Python functions, of dispatching ones the default.
 
-    files: patterns below macros/, such as `metrics/*`. others: what else they are to find under `eiderdown`.
+    files: patterns below macros/, such as `metrics/*`. context: what dbt puts beside them, such as `this`; its `adapter` holds
+    methods by name. others: what else they are to find under `eiderdown`.
     """
+    context = context or {}
     environment = jinja2.Environment(extensions=["jinja2.ext.do"])
     macros = types.SimpleNamespace(**others)
 
@@ -52,12 +54,13 @@ def package(*files: str, **others: Any) -> Any:
     names = {
         "eiderdown": macros,
         "exceptions": _Exceptions,
-        "adapter": types.SimpleNamespace(dispatch=dispatch, quote='"{}"'.format),
+        "adapter": types.SimpleNamespace(dispatch=dispatch, quote='"{}"'.format, **context.get("adapter", {})),
         "return": leave,
         "modules": types.SimpleNamespace(re=re),
         "tojson": json.dumps,
         "fromjson": json.loads,
     }
+    names = context | names
     for pattern in files:
         for path in sorted((REPOSITORY / "macros").glob(f"{pattern}.sql")):
             for name, macro in vars(environment.from_string(path.read_text(), globals=names).module).items():

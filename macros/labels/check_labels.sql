@@ -8,7 +8,9 @@
     {%- for node in graph.nodes.values() if node.resource_type == 'model' -%}
         {%- set meta = node.config.meta or {} -%}
         {%- if 'votes' in meta -%}
-            {%- do asked.votes.update({node.alias: {'declared': meta.votes, 'schema': node.schema}}) -%}
+            {%- do asked.votes.update({node.alias: {
+                'declared': meta.votes, 'schema': node.schema, 'hooks': tojson(node.config['post-hook']),
+            }}) -%}
         {%- elif 'label_model' in meta -%}
             {%- do asked.label_models.update({node.alias: {'declared': meta.label_model, 'schema': node.schema}}) -%}
         {%- elif 'labels' in (meta.scores or {}) -%}

@@ -46,7 +46,8 @@
     {%- set query -%}
         with counted as ({{ eiderdown.vote_patterns(this, functions, declared.classes) }})
 
-        select place, value, sum(row_count)
+        {#- In quotes, so that a text of digits comes back as the text that it is. #}
+        select place, '''' || value || '''', sum(row_count)
         from (
             select
                 row_count,
@@ -62,7 +63,7 @@
     {%- set wrong = [] -%}
     {%- for place, value, count in run_query(query).rows -%}
         {%- do wrong.append(
-            functions[place | int].name ~ " votes '" ~ value ~ "' in " ~ count ~ (" row" if count == 1 else " rows")
+            functions[place | int].name ~ " votes " ~ value ~ " in " ~ count ~ (" row" if count == 1 else " rows")
             ~ ", which is no class; the classes are " ~ declared.classes | join(', ')
         ) -%}
     {%- endfor -%}
@@ -82,11 +83,11 @@
     {%- endif -%}
     {%- if counts[1] -%}
         {%- set repeated = run_query(
-            "select cast(" ~ row_id ~ " as varchar), count(*) from " ~ this ~ " where " ~ row_id
+            "select chr(39) || " ~ row_id ~ " || chr(39), count(*) from " ~ this ~ " where " ~ row_id
             ~ " is not null group by all having count(*) > 1 order by 1 limit 1"
         ).rows[0] -%}
         {%- do wrong.append(
-            declared.row_id ~ ", the row id, is repeated: '" ~ repeated[0] ~ "' is there " ~ repeated[1] ~ " times. "
+            declared.row_id ~ ", the row id, is repeated: " ~ repeated[0] ~ " is there " ~ repeated[1] ~ " times. "
             ~ "Give each row to label once"
         ) -%}
     {%- endif -%}

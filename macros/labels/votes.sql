@@ -109,18 +109,24 @@
 {% macro newest_label_model(label_model, functions) -%}
     {%- set names = functions | map(attribute='name') | list -%}
     select
-        version,
-        accuracies,
-        dependencies,
-        if(
-            functions = {{ eiderdown.literal_list(names) }},
-            cast(parameters as varchar),
-            error({{ eiderdown.literal(
-                label_model.schema ~ '.' ~ label_model.identifier ~ ": its newest version learned from other functions than "
-                ~ names | join(', ') ~ ". Build it before what reads it, for example with dbt build --select +" ~ model.name
-            ) }})
-        ) as parameters
-    from {{ label_model }}
-    order by version desc
-    limit 1
+        * exclude (functions) replace (
+            if(
+                functions = {{ eiderdown.literal_list(names) }},
+                parameters,
+                error({{ eiderdown.literal(
+                    label_model.schema ~ '.' ~ label_model.identifier ~ ": its newest version learned from other functions than "
+                    ~ names | join(', ') ~ ". Build it before what reads it, for example with dbt build --select +" ~ model.name
+                ) }})
+            ) as parameters
+        )
+    from (
+        {#- By an aggregate, below which no optimizer puts the error: older versions may have other functions. #}
+        select
+            max(version) as version,
+            arg_max(functions, version) as functions,
+            arg_max(cast(parameters as varchar), version) as parameters,
+            arg_max(accuracies, version) as accuracies,
+            arg_max(dependencies, version) as dependencies
+        from {{ label_model }}
+    )
 {%- endmacro %}

@@ -137,6 +137,7 @@ def _declared(version: DatasetVersion) -> dict[str, Any]:
     return {
         "row_id": definition["row_id"],
         "at": definition["at"],
+        "label_source": definition.get("label_source"),
         **{f"request.{field}": declared for field, declared in definition["request"].items()},
         **{f"not_null.{column}": True for column in definition["not_null"]},
         **{f"expression.{expression.name}": expression.expression for expression in version.expressions},

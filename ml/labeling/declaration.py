@@ -157,7 +157,7 @@ def positive_class(classes: Sequence[str]) -> int | None:
 def problems(request: str) -> str:
     """What is wrong with a project's declarations of labels, a line each, empty where nothing is.
 
-    request: JSON {votes: {name: {declared, schema}}, label_models: {name: {declared, schema}}, scores: {name: declared},
+    request: JSON {votes: {name: {declared, schema, hooks}}, label_models: {name: {declared, schema}}, scores: {name: declared},
     datasets: {name: {column: type}}}.
     """
     asked = json.loads(request)
@@ -166,6 +166,7 @@ def problems(request: str) -> str:
     for name, model in asked["votes"].items():
         try:
             votes[name] = VotesSpec.parse(name, model["declared"])
+            _check_hooks(name, model["hooks"])
         except DeclarationError as error:
             found.append(str(error))
     for name, model in asked["label_models"].items():
@@ -184,6 +185,16 @@ def problems(request: str) -> str:
 def as_text(value: Any) -> str:
     """A class of YAML as DuckDB writes it: false, where Python has False."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _check_hooks(name: str, hooks: str) -> None:
+    """hooks: the post-hooks of a votes model, as a text that holds theirs."""
+    for hook in ("check_votes", "record_fingerprint"):
+        if hook not in hooks:
+            raise DeclarationError(
+                f"model {name}: it declares config.meta.votes and has no post-hook {hook}. Give its folder, in dbt_project.yml, "
+                '+post-hook: ["{{ eiderdown.check_votes() }}", "{{ eiderdown.record_fingerprint() }}"].'
+            )
 
 
 def _check_label_model(name: str, model: dict[str, Any], asked: dict[str, Any], votes: dict[str, VotesSpec]) -> None:

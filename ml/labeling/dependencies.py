@@ -3,11 +3,12 @@
 Where functions are copies, the likeliest independent latent class is what the copies say, and not the class. So it does not help
 to look for dependence that such a fit leaves: it is left among all others. Instead, whole structures are compared: functions are
 joined by how much their votes tell of each other (average linkage), and of each partition on the way a latent class model is
-fitted, with a joint table for each group. What the Bayesian information criterion prefers is then improved by single moves.
+fitted, with a joint table for each group. What the votes speak for most is then improved by single moves.
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy.special import xlogy
@@ -20,22 +21,26 @@ from ml.labeling.majority_vote import vote_shares
 FEWEST_GROUPS = 3
 # How improbable, over all pairs, the votes of independent functions have to be before a structure is looked for.
 _LEVEL = 1e-3
-# Structures are compared on so many patterns at most, and less exactly than the one that is chosen is fitted.
+# Structures are compared on so many patterns at most, and less exactly than the one that is chosen is fitted: those that explain
+# the votes well are quickly found to, the others take hundreds of iterations.
 _MOST_PATTERNS = 50_000
-_TOLERANCE = 1e-7
+_SEARCH: dict[str, Any] = {"tolerance": 1e-7, "iterations": 50}
 # After so many joins that do not make a partition better, no further one is tried.
 _PATIENCE = 3
 _MOVES = 4
 
 
-def fit(task: Task, groups: Groups, tolerance: float = 1e-10) -> Fit:
-    """The latent class model with these groups, from the majority vote in which each group has one vote."""
+def fit(task: Task, groups: Groups, **limits: Any) -> Fit:
+    """The latent class model with these groups, from the majority vote in which each group has one vote.
+
+    limits: tolerance and iterations, as Design.fit has them.
+    """
     weights = np.ones(task.functions)
     for group in groups:
         weights[list(group)] = 1 / len(group)
     for place, (accuracy, _) in task.accuracies.items():
         weights[place] *= max(np.log(accuracy / (1 - accuracy)), 0.0)
-    return Design(task, groups).fit(vote_shares(task.patterns.votes, task.classes, weights), tolerance)
+    return Design(task, groups).fit(vote_shares(task.patterns.votes, task.classes, weights), **limits)
 
 
 def alone(functions: int) -> Groups:
@@ -80,17 +85,17 @@ def _search(task: Task) -> Groups:
             return best.groups
         tried |= set(moves)
         moved = _best(task, moves, len(moves))
-        if moved.bic <= best.bic:
+        if moved.evidence <= best.evidence:
             return best.groups
         best = moved
 
 
 def _best(task: Task, structures: Iterable[Groups], patience: int) -> Fit:
-    """The fit that the criterion prefers, of structures in their order, until so many in a row are no better."""
+    """The fit of the most evidence, of structures in their order, until so many in a row are no better."""
     best, worse = None, 0
     for groups in structures:
-        found = fit(task, groups, _TOLERANCE)
-        if best is None or found.bic > best.bic:
+        found = fit(task, groups, **_SEARCH)
+        if best is None or found.evidence > best.evidence:
             best, worse = found, 0
         else:
             worse += 1

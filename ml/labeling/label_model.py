@@ -53,7 +53,7 @@ class LabelModel(Voter):
         Y_dev: classes of other rows, whose balance is taken, as snorkel does; class_balance: shape (cardinality,); without
         either it is learned. gold: shape (rows,), the classes that are known, -1 elsewhere: each counts as the row that it
         is. counts: shape (rows,), how often each row of votes occurs. accuracies: by the function's place, how often its
-        votes are right, as far as one knows, or (that, of how many votes that knowledge is worth; 100 if not said).
+        votes are right, as far as one knows, or (that, of how many votes that knowledge is worth; 40 if not said).
         dependencies: 'detect', None (functions are independent given the class), or groups of functions that are not.
         Raises DeclarationError, with the place, where one of them cannot be.
         """

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.sparse import csr_matrix
+from scipy.special import gammaln
 
 from ml.labeling.patterns import Patterns, distinct
 
@@ -20,11 +21,13 @@ Groups = tuple[tuple[int, ...], ...]
 PRIOR_ROWS = 1.0
 """Of how many rows a table's prior is worth: a function's, as it votes whatever the class; a group's, as if its functions were
 independent. So a function that always does the same says nothing, exactly."""
-PRIOR_VOTES = 100.0
-"""Of how many votes an accuracy that is known beforehand is worth, unless it is said."""
+PRIOR_VOTES = 40.0
+"""Of how many votes is worth what is believed of every function beforehand: that it is right somewhat more often than by chance
+(PRIOR_SKILL of the way from there to always). It keeps a few hundred rows from telling a story of their own."""
+PRIOR_SKILL = 0.4
 FLOOR = 1e-300
 """The least probability, whose logarithm is finite."""
-_MOST_ITERATIONS = 1000
+STRENGTHS = (1.0, 10.0, 100.0)
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Task:
     """What is to be fitted.
 
     balance: shape (classes,), where it is given; accuracies: of some functions, by place, how often a vote is right and of how
-    many votes that knowledge is worth.
+    many votes that knowledge is worth, in the place of what is believed of every function.
     """
 
     patterns: Patterns
@@ -44,6 +47,14 @@ class Task:
     def functions(self) -> int:
         """How many vote."""
         return int(self.patterns.votes.shape[1])
+
+    @functools.cached_property
+    def beliefs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of each function how often it is right where it votes, and of how many votes that is worth."""
+        chance = 1 / self.classes
+        usual = (chance + PRIOR_SKILL * (1 - chance), PRIOR_VOTES)
+        accuracies, worths = np.array([self.accuracies.get(place, usual) for place in range(self.functions)]).T
+        return accuracies, worths
 
 
 @dataclass(frozen=True)
@@ -72,14 +83,23 @@ class Fit:
     log_likelihood: float
 
     @property
-    def bic(self) -> float:
-        """The log-likelihood less the price of the free numbers (Schwarz 1978); the higher the better."""
-        classes = len(self.tables.balance)
-        levels = (self.tables.marginals > FLOOR).any(axis=2).sum(axis=1)
-        alone = sum(int(levels[group[0]]) - 1 for group in self.groups if len(group) == 1)
-        together = sum(len(table) - 1 for table in self.tables.joint)
-        price = np.log(self.tables.class_rows.sum()) / 2
-        return float(self.log_likelihood - price * (classes - 1 + classes * (alone + together)))
+    def evidence(self) -> float:
+        """How well the structure explains the votes, about the logarithm of their marginal likelihood (Cheeseman and Stutz
+        1996): that of the completed rows, with Dirichlet priors on the tables, corrected by what completing them has added.
+
+        A group's prior is centred at independence, with the strength of STRENGTHS that explains it best: so a table of many
+        combinations costs what it says beyond independence, and not what its size is.
+        """
+        tables = self.tables
+        rates = (tables.marginals * tables.class_rows).sum(axis=2, keepdims=True) / tables.class_rows.sum()
+        change = 0.0
+        for table, rate in zip(tables.marginals, rates, strict=True):
+            seen = table[:, 0] > FLOOR
+            change += _gain(table[seen], tables.class_rows, rate[seen], (float(len(table)),))
+        several = [group for group in self.groups if len(group) > 1]
+        for group, combinations, table in zip(several, self.combinations, tables.joint, strict=True):
+            change += _gain(table, tables.class_rows, independent(tables.marginals, group, combinations), STRENGTHS)
+        return self.log_likelihood + change
 
 
 class Design:
@@ -105,14 +125,14 @@ class Design:
         )
         self.known = np.flatnonzero(task.patterns.gold >= 0)
 
-    def fit(self, posterior: np.ndarray, tolerance: float = 1e-10) -> Fit:
+    def fit(self, posterior: np.ndarray, tolerance: float = 1e-10, iterations: int = 1000) -> Fit:
         """Learn from a first guess of each pattern's classes, shape (patterns, classes), until an iteration adds less than
-        the tolerance to the mean log-likelihood of a row.
+        the tolerance to the mean log-likelihood of a row, or after so many.
         """
         rows = self.task.patterns.counts.sum()
         before = -np.inf
         posterior = self._clamp(posterior.copy())
-        for _ in range(_MOST_ITERATIONS):
+        for _ in range(iterations):
             tables = self.tables(posterior)
             posterior, likelihood = self._expect(tables)
             if likelihood - before < tolerance * rows:
@@ -151,20 +171,30 @@ class Design:
         for group, combinations, rows in zip(self.several, self.combinations, together, strict=True):
             for place, column in zip(group, combinations.T, strict=True):
                 np.add.at(votes[place], column + 1, rows)
-        believed = {place: _believed(votes[place], *known) for place, known in task.accuracies.items()}
+        believed = self._believed(votes)
         for group, combinations, rows in zip(self.several, self.combinations, together, strict=True):
             for place, column in zip(group, combinations.T, strict=True):
-                if place in believed:
-                    share = rows / np.maximum(votes[place], FLOOR)[column + 1]
-                    rows += share * believed[place][column + 1]
-        for place, more in believed.items():
-            votes[place] += more
+                rows += rows / np.maximum(votes[place], FLOOR)[column + 1] * believed[place][column + 1]
+        votes += believed
         marginals = _with_prior(votes, self.rates[:, :, None])
         joint = [
             _with_prior(rows, independent(marginals, group, combinations))
             for group, combinations, rows in zip(self.several, self.combinations, together, strict=True)
         ]
         return Tables(balance, marginals, joint, class_rows)
+
+    def _believed(self, votes: np.ndarray) -> np.ndarray:
+        """What is believed of functions beforehand, as votes that they might have cast: shape of `votes`.
+
+        They vote and abstain in each class in proportion as they do, and err evenly; a function that never votes gets none.
+        """
+        accuracies, worths = self.task.beliefs
+        cast = votes[:, 1:].sum(axis=1)
+        total = cast.sum(axis=1)
+        scale = np.divide(worths, total, out=np.zeros_like(total), where=total > 0)
+        wrong = (1 - accuracies) / (self.task.classes - 1)
+        right = wrong[:, None, None] + (accuracies - wrong)[:, None, None] * np.eye(self.task.classes)
+        return np.asarray(scale[:, None, None] * np.concatenate([votes[:, :1], cast[:, None] * right], axis=1))
 
 
 def independent(marginals: np.ndarray, group: tuple[int, ...], combinations: np.ndarray) -> np.ndarray:
@@ -182,14 +212,17 @@ def _with_prior(rows: np.ndarray, prior: np.ndarray) -> np.ndarray:
     return np.asarray(np.maximum((rows + PRIOR_ROWS * prior) / total, FLOOR))
 
 
-def _believed(votes: np.ndarray, accuracy: float, worth: float) -> np.ndarray:
-    """Votes, shape (classes + 1, classes), as a function of that accuracy casts them; it abstains as it does now."""
-    classes = votes.shape[1]
-    cast = np.maximum(votes[1:].sum(axis=0), FLOOR)
-    wrong = (1 - accuracy) / (classes - 1)
-    shares = np.full((classes, classes), wrong) + (accuracy - wrong) * np.eye(classes)
-    rows = worth * cast / cast.sum()
-    return np.asarray(np.concatenate([(rows * votes[0] / cast)[None], rows * shares]))
+def _gain(table: np.ndarray, class_rows: np.ndarray, prior: np.ndarray, strengths: tuple[float, ...]) -> float:
+    """The log-probability of the rows that a table expects under a Dirichlet prior, of the best strength, less that under the
+    table itself. table, prior: shape (votes, classes); a prior is the same in each class where it has one column.
+    """
+    rows = table * class_rows
+    found = []
+    for strength in strengths:
+        pseudo = strength * np.maximum(np.broadcast_to(prior, rows.shape), 1e-12)
+        total = gammaln(strength) - gammaln(strength + rows.sum(axis=0))
+        found.append(float(total.sum() + (gammaln(pseudo + rows) - gammaln(pseudo)).sum()))
+    return max(found) - float((rows * np.log(table)).sum())
 
 
 def _indicator(columns: list[np.ndarray], width: int) -> csr_matrix:

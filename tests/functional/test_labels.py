@@ -123,6 +123,7 @@ def test_another_rule_and_another_answer_make_a_version(tickets: Project) -> Non
         "case when subject like '%help%' then 'high'",
         "case when subject like '%help!%' then 'high'",
     )
+    _edit(tickets.folder / VOTES, "null as silent", "null as silent,\n    null as another")
     with (tickets.home / "raw" / "experts.csv").open("a") as experts:
         experts.write("urgency,t0005,normal\n")
     tickets.dbt("run", "--select", "urgency_votes", "expert_labels", "urgency_model", "urgency")

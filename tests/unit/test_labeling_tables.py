@@ -2,8 +2,10 @@
 
 import ast
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import numpy as np
@@ -17,29 +19,76 @@ from ml.errors import DeclarationError
 from ml.labeling import LabelModel, declaration
 from ml.labeling.declaration import LabelModelSpec, VotesSpec, positive_class, problems
 from ml.labeling.learn import LABELING_CODE
-from ml.labeling.votes import count_votes, expert_labels
+from ml.labeling.votes import CountedVotes, count_votes, expert_labels
 from ml.scoring import label_function
 from tests import rendered
 from tests.conftest import REPOSITORY
 
-MACROS = rendered.package("labels/*", "monitoring/monitored_relations", "features/fingerprint")
 CLASSES = ["cold", "warm", "it's hot"]
 SESSION = duckdb.connect(config={"threads": 1})
+label_function.register(SESSION)
 Rows = list[list[int]]
 
 
+@dataclass
+class _Relation:
+    identifier: str
+    schema: str = "labels"
+
+    def __str__(self) -> str:
+        return self.identifier
+
+
+@dataclass
 class _Column:
-    def __init__(self, name: str) -> None:
-        self.name = name
+    name: str
+    dtype: str
 
 
-def _table(session: duckdb.DuckDBPyConnection, rows: Rows, functions: int) -> list[str]:
-    """The table votes(row, f0, f1, …) with the classes as texts."""
+def _columns(relation: _Relation) -> list[_Column]:
+    return [_Column(name, kind) for name, kind, *_ in SESSION.execute(f"describe {relation}").fetchall()]
+
+
+def _query(sql: str) -> SimpleNamespace:
+    return SimpleNamespace(rows=SESSION.execute(sql).fetchall())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closed() -> Iterator[None]:
+    """An open connection with functions ends in a page of leak warnings."""
+    yield
+    SESSION.close()
+
+
+META = {"row_id": "row", "classes": CLASSES}
+NODE = SimpleNamespace(name="feeling_votes", config=SimpleNamespace(meta={"votes": META}))
+VOTES_TABLE, MODEL_TABLE, EXPERTS = _Relation("feeling_votes"), _Relation("feeling_model"), _Relation("experts")
+MACROS = rendered.package(
+    "labels/*",
+    "monitoring/monitored_relations",
+    "features/fingerprint",
+    context={
+        "execute": True,
+        "model": NODE,
+        "this": VOTES_TABLE,
+        "run_query": _query,
+        "adapter": {"get_columns_in_relation": _columns},
+    },
+    node_of=lambda relation: NODE,
+)
+
+
+def _table(rows: Rows, functions: int) -> list[str]:
+    """The table feeling_votes(row, f0, f1, …) with the classes as texts."""
     names = [f"f{place}" for place in range(functions)]
     texts = {name: pa.array([_text(row[place]) for row in rows], pa.string()) for place, name in enumerate(names)}
-    session.register("given", pa.table({"row": pa.array(range(len(rows)), pa.int64()), **texts}))
-    session.execute("create or replace table votes as from given")
+    _create("feeling_votes", pa.table({"row": pa.array(range(len(rows)), pa.int64()), **texts}))
     return names
+
+
+def _create(name: str, table: pa.Table) -> None:
+    SESSION.register("given", table)
+    SESSION.execute(f"create or replace table {name} as from given")
 
 
 def _text(place: int) -> str | None:
@@ -58,16 +107,12 @@ votes = st.integers(3, 5).flatmap(
 def test_functions_are_measured_as_by_brute_force(rows: Rows) -> None:
     """The last column is the known class. Coverage, overlap and conflict are snorkel's (LFAnalysis): shares of all rows."""
     functions = len(rows[0]) - 1
-    with SESSION.cursor() as session:
-        names = _table(session, rows, functions)
-        known = pa.table(
-            {"row_id": [str(number) for number in range(len(rows))], "label": [_text(row[-1]) for row in rows]}
-        )
-        session.register("known", known)
-        ctes = MACROS.function_shares(
-            "votes", [_Column(name) for name in names], {"row_id": "row", "classes": CLASSES}, "known"
-        )
-        found = session.execute(f"with {ctes} select * exclude (place) from shares order by place").fetchall()
+    names = _table(rows, functions)
+    # What is none of the classes is passed over.
+    known = [_text(row[-1]) for row in rows] + ["none"]
+    _create("known", pa.table({"row_id": [str(number) for number in [*range(len(rows)), 0]], "label": known}))
+    ctes = MACROS.function_shares(VOTES_TABLE, _columns(VOTES_TABLE)[1:], META, "known")
+    found = _query(f"with {ctes} select * exclude (place) from shares order by place").rows
     assert found == [_brute_force(rows, place, names[place]) for place in range(functions)]
 
 
@@ -92,7 +137,7 @@ def _brute_force(rows: Rows, place: int, name: str) -> tuple:
 @pytest.mark.parametrize(("hits", "count"), [(0, 3), (3, 3), (7, 20), (999, 1000)])
 def test_intervals_are_wilsons(hits: int, count: int) -> None:
     ends = ", ".join(MACROS.wilson(str(hits), str(count), sign) for sign in "-+")
-    found = duckdb.connect().execute(f"select {ends}").fetchall()[0]
+    found = _query(f"select {ends}").rows[0]
     expected = binomtest(hits, count).proportion_ci(method="wilson")
     assert found == pytest.approx((expected.low, expected.high), abs=1e-12)
 
@@ -115,24 +160,107 @@ def test_patterns_are_counted_whatever_the_order_of_rows(rows: Rows, chance: np.
     assert (more.gold_hash() == counted[0].gold_hash()) == (rows[0][-1] < 0)
 
 
-def _count(rows: Rows):
-    with SESSION.cursor() as session:
-        names = _table(session, rows, len(rows[0]) - 1)
-        labels = [("here", str(number), _text(row[-1])) for number, row in enumerate(rows)]
-        # Of another task, and of a class that is none: passed over.
-        labels += [("there", "0", CLASSES[0]), ("here", "1000", "none")]
-        columns = [list(column) for column in zip(*labels, strict=True)]
-        session.register("labels", pa.table(dict(zip(["task", "row_id", "label"], columns, strict=True))))
-        experts = expert_labels(session.table("labels"), "here", CLASSES)
-        return count_votes(session, "votes", VotesSpec("row", CLASSES), names, experts)
+def _count(rows: Rows) -> CountedVotes:
+    names = _table(rows, len(rows[0]) - 1)
+    _create("experts", _experts(rows))
+    experts = expert_labels(SESSION.table("experts"), "feeling", CLASSES)
+    return count_votes(SESSION, "feeling_votes", VotesSpec("row", CLASSES), names, experts)
+
+
+def _experts(rows: Rows) -> pa.Table:
+    """The last of each row as an expert's label, and labels that are to be passed over: of another task, and no class."""
+    labels = [("feeling", str(number), _text(row[-1])) for number, row in enumerate(rows)]
+    labels += [("other", "0", CLASSES[0]), ("feeling", "1000", "none")]
+    return pa.table(dict(zip(["task", "row_id", "label"], map(list, zip(*labels, strict=True)), strict=True)))
+
+
+def _learn(rows: Rows, names: list[str]) -> LabelModel:
+    """The table feeling_model with the model of these votes as its newest version."""
+    model = LabelModel(3).fit(np.array(rows)[:, : len(names)])
+    versions = {"version": [1, 2], "functions": [["f"], names], "parameters": ["{}", model.to_json()]}
+    empty = {"accuracies": pa.nulls(2), "dependencies": pa.nulls(2)}
+    _create("feeling_model", pa.table(versions | empty))
+    return model
+
+
+@settings(max_examples=15)
+@given(votes.filter(lambda rows: any(vote >= 0 for row in rows for vote in row[:-1])))
+def test_labels_are_the_models_and_an_experts_wins(rows: Rows) -> None:
+    names = _table(rows, len(rows[0]) - 1)
+    _create("experts", _experts(rows))
+    model = _learn(rows, names)
+    probabilities = model.predict_proba(np.array(rows)[:, :-1])
+    expected = []
+    for number, (*row, known) in enumerate(rows):
+        voted = sum(vote >= 0 for vote in row)
+        shares = probabilities[number] if known < 0 else np.eye(3)[known]
+        if voted == 0 and known < 0:
+            expected.append((number, None, None, None, 0, None, None))
+            continue
+        source, version = ("functions", 2) if known < 0 else ("expert", None)
+        label = CLASSES[int(shares.argmax())]
+        expected.append((number, label, shares.max(), dict(zip(CLASSES, shares, strict=True)), voted, source, version))
+    sql = MACROS.default__labels(VOTES_TABLE, MODEL_TABLE, EXPERTS)
+    assert _query(f"from ({sql}) order by 1").rows == expected
+    without = MACROS.default__labels(VOTES_TABLE, MODEL_TABLE, None)
+    assert {row[5] for row in _query(without).rows} <= {"functions", None}
+
+
+def test_labels_of_other_functions_than_were_learned_from_are_refused() -> None:
+    names = _table([[0, 1, 2], [0, 1, 1]], 3)
+    _learn([[0, 1, 2], [0, 1, 1]], names)
+    SESSION.execute("alter table feeling_votes add column more varchar")
+    with pytest.raises(
+        duckdb.Error,
+        match=r"labels.feeling_model: its newest version learned from other functions than f0, f1, f2, more",
+    ):
+        _query(MACROS.default__labels(VOTES_TABLE, MODEL_TABLE, EXPERTS))
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        (
+            "select 1 as id, 'cold' as a, 'cold' as b, 'cold' as c",
+            "votes.row_id: there is no column row; the columns are id, a, b, c",
+        ),
+        (
+            "select 1 as row, 'cold' as a, null as b",
+            r"2 labelling functions \(a, b\), and a label model needs three or more",
+        ),
+        ("select 1 as row", r"0 labelling functions \(none\)"),
+        (
+            "select 1 as row, '1.0' as a, null as b, 2 as c",
+            "a votes '1.0' in 1 row, which is no class.* c votes '2' in 1 row",
+        ),
+        (
+            "select unnest([1, 1, 2, 2, 2]) as row, 'cold' as a, null as b, null as c",
+            "'1' is there 2 times. Give each row to label once",
+        ),
+        (
+            "select unnest([1, null, null]) as row, 'cold' as a, null as b, null as c",
+            "row, the row id, is null in 2 rows",
+        ),
+    ],
+)
+def test_votes_that_cannot_be_learned_from_are_refused(sql: str, said: str) -> None:
+    SESSION.execute(f"create or replace table feeling_votes as {sql}")
+    with pytest.raises(rendered.CompilerError, match=rf"^labels.feeling_votes: .*{said}.*Nothing was overwritten"):
+        MACROS.default__check_votes()
+
+
+def test_votes_that_can_be_learned_from_pass() -> None:
+    SESSION.execute(
+        "create or replace table feeling_votes as select 1 as row, 'cold' as a, null as b, 'it''s hot' as c"
+    )
+    assert MACROS.default__check_votes().strip() == ""
 
 
 def test_probabilities_in_sql_are_those_of_the_model() -> None:
     chance = np.random.default_rng(1)
     matrix = chance.integers(-1, 3, (5000, 4)).astype(np.int8)
     model = LabelModel(3).fit(matrix)
-    with duckdb.connect() as session:
-        label_function.register(session)
+    with SESSION.cursor() as session:
         session.register("given", pa.table({"place": range(len(matrix)), "votes": pa.array(list(matrix))}))
         session.execute("set variable parameters = ?", [model.to_json()])
         asked = "select eiderdown_label_probabilities(getvariable('parameters'), {}) from given order by place"
@@ -148,11 +276,11 @@ MODEL = {"votes": "late_votes"}
 SCORES = {"labels": "late", "dataset": "flights", "target": "late", "slices": ["origin"]}
 
 
-def _problems(votes: dict, model: dict, scores: dict) -> str:
+def _problems(votes: dict, model: dict, scores: dict, hooks: str = "check_votes() record_fingerprint()") -> str:
     return problems(
         json.dumps(
             {
-                "votes": {"late_votes": {"declared": votes, "schema": "labels"}},
+                "votes": {"late_votes": {"declared": votes, "schema": "labels", "hooks": hooks}},
                 "label_models": {"late_model": {"declared": model, "schema": "labels"}},
                 "scores": {"late_scores": scores},
                 "datasets": {"flights": {"flight": "varchar", "late": "boolean", "origin": "varchar"}},
@@ -169,6 +297,7 @@ def test_declarations_that_hold() -> None:
     }
     assert _problems(VOTES, MODEL, SCORES) == ""
     assert _problems(VOTES, model, SCORES | {"split": {"by": "random"}}) == ""
+    assert "has no post-hook check_votes" in _problems(VOTES, MODEL, SCORES, "record_fingerprint()")
     assert VotesSpec.parse("late_votes", VOTES).functions(["ROW", "rain", "at", "snow"]) == ["rain", "snow"]
     assert [positive_class(one) for one in (["true", "false"], ["0", "1"], ["no", "yes"])] == [0, 1, None]
 

@@ -11,10 +11,12 @@ from sklearn.metrics import log_loss
 from ml.datasets.versions import in_memory
 from ml.errors import DeclarationError, EiderdownError
 from ml.estimators.linear import Linear
+from ml.estimators.soft_targets import by_class
 from ml.training.data import prepare
 from ml.tuning.journal import SearchIsHeld, held, is_held, journal_path
 from ml.tuning.search import Budget, Progress
-from tests.searches import SPACE, model, run, trials, versions
+from tests.recorded import record
+from tests.searches import COLUMNS, ROWS, SPACE, model, run, trials, versions
 
 
 @pytest.fixture(autouse=True)
@@ -215,3 +217,20 @@ def test_choices_of_any_kind_arrive_as_they_are(home: Path) -> None:
     assert set(found) <= {"[0, 0]", "[1, 1]"}
     assert all(isinstance(trial.params["boost_from_average"], bool) for trial in trials()[1:])
     assert all(np.isfinite(trial.value) for trial in trials() if trial.value is not None)
+
+
+@pytest.mark.parametrize("way", ["soft_targets", "sample_weights"])
+def test_trials_learn_from_probabilities_and_are_measured_by_them(home: Path, way: str) -> None:
+    learn_from = {"probabilities": "chance", "as": way}
+    rows = f"select *, if(id % 3 = 0, null, least(a, 0.9)) as chance from ({ROWS})"
+    version = record(home, 1, COLUMNS | {"chance": "DOUBLE"}, rows, labels=["late", "delay", "chance"])
+    spec = model({"trials": 2, "metric": "log_loss", "space": SPACE}, learn_from=learn_from)
+    found = run(spec, lambda number: version)
+    with in_memory() as session:
+        data = prepare(session, spec, version, ["a", "b"]).data
+    assert len(data.train[0]) == 280 and len(data.validation[0]) == 60
+    assert found.best is not None
+    scores = Linear(Linear.train(data, spec.parameters | found.best.params, spec.seed).artifact, data.features, 1)
+    rows_of, classes, weights = by_class("binary", data.validation[1], data.validation_weights)
+    expected = log_loss(classes, scores.predict(data.validation[0])[rows_of], sample_weight=weights)
+    assert found.best.value == pytest.approx(expected, abs=1e-12)
