@@ -95,6 +95,7 @@ def _add_models(project: Project) -> None:
     models = project.folder / "models"
     declared = yaml.safe_load((models / "datasets" / "_datasets.yml").read_text())
     dataset = declared["models"][0]
+    labels = dataset["config"]["meta"]["dataset"]["labels"]
     dataset["name"] = "skew_dataset"
     dataset["config"] = {
         "alias": "skew",
@@ -106,9 +107,7 @@ def _add_models(project: Project) -> None:
         {"name": "expected_at", "data_type": "timestamptz"},
         *({"name": f"{view}_status", "data_type": "varchar"} for view in _views(project)),
     ]
-    kept = [
-        column for column in dataset["columns"] if column["name"] not in ("flight_id", "arrived_late", "arrival_delay")
-    ]
+    kept = [column for column in dataset["columns"] if column["name"] not in ("flight_id", *labels)]
     dataset["columns"] = [{"name": "row_id", "data_type": "varchar"}, *kept, *stored]
     (models / "datasets" / "_skew.yml").write_text(yaml.safe_dump(declared))
     original = (models / "datasets" / "flight_delay_dataset.sql").read_text()

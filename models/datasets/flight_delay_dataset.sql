@@ -1,4 +1,5 @@
--- Two hours before each scheduled departure: what was known, and whether the flight arrived late.
+-- Two hours before each scheduled departure: what was known, and whether the flight arrived late, in truth and by the
+-- rules of models/labels.
 with spine as (
 
     select
@@ -31,9 +32,21 @@ joined as (
 
 ),
 
-final as (
+known as (
 
     select * exclude (airport, expected_at) from joined
+
+),
+
+final as (
+
+    select
+        known.*,
+        labels.label as late_label,
+        labels.probabilities as late_probabilities,
+        labels.source as late_source
+    from known
+    left join {{ ref('arrived_late') }} as labels on known.flight_id = labels.flight_id
 
 )
 

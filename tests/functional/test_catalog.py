@@ -50,7 +50,9 @@ def test_lineage_reaches_the_raw_files(built: Project) -> None:
 def test_usage_names_the_models_that_take_a_feature(built: Project) -> None:
     usage = "select kind, name, name_version, aliases from registry.feature_usage where view = 'plane_activity' and version = 2 "
     direct = built.query(usage + "and \"column\" = 'mean_arrival_delay' order by all")
-    models = [("model", "arrival_delay_minutes", 1, ["champion"]), ("model", "flight_delay", 1, ["champion"])]
+    models = [
+        ("model", name, 1, ["champion"]) for name in ("arrival_delay_minutes", "flight_delay", "flight_delay_weak")
+    ]
     assert direct == [("dataset", "flight_delay", 1, []), *models]
     through_an_expression = built.query(usage + "and \"column\" = 'expected_at' and kind = 'model' order by all")
     assert through_an_expression == models
@@ -68,10 +70,15 @@ def test_lineage_command_goes_both_ways(run: Any, built: Project) -> None:
         ("dataset", "flight_delay", 1),
         ("model", "arrival_delay_minutes", 1),
         ("model", "flight_delay", 1),
+        ("model", "flight_delay_weak", 1),
     ]
     [current] = built.query("select release from registry.releases")
     assert down["releases"] == [
-        {"release": current[0], "is_current": True, "models": ["arrival_delay_minutes_v1", "flight_delay_v1"]}
+        {
+            "release": current[0],
+            "is_current": True,
+            "models": ["arrival_delay_minutes_v1", "flight_delay_v1", "flight_delay_weak_v1"],
+        }
     ]
     up = run("lineage", "raw.flights.arr_delay", "--json")
     made = {row["feature"] for row in up["features"] if row["usage"] == "value"}
@@ -85,7 +92,7 @@ def test_lineage_command_goes_both_ways(run: Any, built: Project) -> None:
 def test_features_are_found_and_shown(run: Any) -> None:
     found = run("features", "search", "DELAY", "--json")
     assert found[0]["feature"] == "features.carrier_activity_v1.carrier_mean_arrival_delay"
-    assert found[0]["used_by"] == ["arrival_delay_minutes 1", "flight_delay 1"]
+    assert found[0]["used_by"] == ["arrival_delay_minutes 1", "flight_delay 1", "flight_delay_weak 1"]
     assert {row["status"] for row in found} == {"active", "deprecated"}
     assert run("features", "search", "millibars", "--json")[0]["feature"] == "features.origin_weather_v1.pressure"
     assert run("features", "search", "no such thing", "--json") == []

@@ -95,7 +95,12 @@ def test_versions_are_read_compared_and_pinned(
         ("flight_delay", 1, len(first)),
         ("flight_delay", 2, len(second)),
     ]
-    assert listed[0]["models"] == ["arrival_delay_minutes 1", "flight_delay 1", "flight_delay_schedule 1"]
+    assert listed[0]["models"] == [
+        "arrival_delay_minutes 1",
+        "flight_delay 1",
+        "flight_delay_schedule 1",
+        "flight_delay_weak 1",
+    ]
     assert listed[1]["models"] == []
     assert listed[0]["views"] == listed[1]["views"] | {"origin_weather": 1}
     assert listed[0]["bytes"] == Path(files[0][0]).stat().st_size

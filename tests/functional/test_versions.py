@@ -61,6 +61,7 @@ def test_a_change_upstream_is_a_change_of_what_uses_it_and_of_nothing_else(
         "the dataset flight_delay version 1",
         "the model arrival_delay_minutes version 1",
         "the model flight_delay version 1",
+        "the model flight_delay_weak version 1",
     ]
     assert project.query("select * from staging.weather order by all") == before
     result = project.dbt("run", "-s", "weather+", "flights+1", succeeds=False)
@@ -367,7 +368,12 @@ def test_a_new_version_of_a_request_time_view_trains_although_no_value_changes(p
     project.dbt("run", "-s", "departure.v2", "feature_views")
     project.dbt("run", "--selector", "training_pipeline")
     trained = "select model, max(version) from registry.model_versions group by 1 order by 1"
-    assert project.query(trained) == [("arrival_delay_minutes", 2), ("flight_delay", 2), ("flight_delay_schedule", 2)]
+    assert project.query(trained) == [
+        ("arrival_delay_minutes", 2),
+        ("flight_delay", 2),
+        ("flight_delay_schedule", 2),
+        ("flight_delay_weak", 2),
+    ]
 
 
 def test_a_request_time_view_keeps_its_meaning(project: Project) -> None:

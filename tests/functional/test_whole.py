@@ -30,12 +30,15 @@ def test_from_nothing_to_a_prediction(tmp_path: Path) -> None:
     )
     assert auc["flight_delay"] >= 0.72
     assert auc["flight_delay"] > auc["flight_delay_schedule"] + 0.05
+    # From rules alone, without an outcome.
+    assert auc["flight_delay_weak"] > auc["flight_delay_schedule"] + 0.03
+    assert auc["arrived_late_label_model"] > auc["arrived_late_majority_vote"] + 0.02
     assert project.query("select count(distinct flight_id), count(*) from staging.flights") == [(336_776, 336_776)]
     tour = _run(project.folder, "eiderdown", "tour")
     assert '"score": 0.' in tour
     assert "make serve" in tour
     one = "select max(model) from registry.model_versions"
-    assert '[{"max(model)": "flight_delay_schedule"}]' in _run(project.folder, "eiderdown", "sql", one, "--json")
+    assert '[{"max(model)": "flight_delay_weak"}]' in _run(project.folder, "eiderdown", "sql", one, "--json")
     assert '"is_current": true' in _run(project.folder, "eiderdown", "releases", "--json")
 
 

@@ -114,6 +114,7 @@ def test_the_other_pages(client: TestClient, instance: dict) -> None:
         "arrival_delay_minutes",
         "flight_delay",
         "flight_delay_schedule",
+        "flight_delay_weak",
     ]
     model = client.get("/models/flight_delay").json()
     assert model["aliases"] == {"champion": 1}
