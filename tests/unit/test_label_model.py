@@ -242,3 +242,13 @@ def test_patterns_are_the_distinct_rows(rows: int, functions: int, seed: int) ->
     assert patterns.counts.sum() == rows
     for one, other in itertools.pairwise(patterns.votes.tolist()):
         assert one < other
+
+
+def test_a_little_dependence_among_many_rows_is_left_alone() -> None:
+    """Real functions are never quite independent; joined for that, too few groups would be left to tell the class by."""
+    world = dataclasses.replace(votes.dense(25), copies={place: (place - 1, 0.06) for place in range(1, 10)})
+    drawn, truth = world.draw(300_000, seed=26)
+    model = LabelModel().fit(drawn)
+    assert model.groups == []
+    majority = MajorityLabelVoter().score(drawn, truth, tie_break_policy="random")["accuracy"]
+    assert _accuracy(model.predict_proba(drawn), truth) > majority
