@@ -1,9 +1,9 @@
 """Part one: the label model against the Bayes oracle, where functions are independent."""
 
 import numpy as np
-from tests.votes import REGIMES
 
 from tests.benchmarks.weak_supervision import contenders, measures
+from tests.votes import REGIMES
 
 TOLD = "snorkel, balance told"
 NAMES = ("oracle", "ours", "majority vote", "triplet", "snorkel", TOLD)

@@ -1,8 +1,7 @@
 """Part two: near-copies among the functions, where who counts votes as independent is misled."""
 
-from tests.votes import with_near_copies
-
 from tests.benchmarks.weak_supervision import contenders, measures
+from tests.votes import with_near_copies
 
 NAMES = ("oracle", "ours", "ours, declared", "plain EM", "majority vote", "snorkel")
 

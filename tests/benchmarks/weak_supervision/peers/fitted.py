@@ -20,6 +20,7 @@ FOUND: list[np.ndarray] = []
 def table() -> None:
     import duckdb
     import pyarrow as pa
+
     from ml.labeling import LabelModel
 
     names = [f"function_{place}" for place in range(VOTES.shape[1])]
