@@ -27,7 +27,10 @@ def list_tasks(database: Database = None, wait: Wait = 0, as_json: AsJson = Fals
     """The tasks, with the newest version of their label model and how many rows have a label of which source."""
     with reading(database or warehouse_file(files.home()), wait) as connection:
         records = [summary(connection, task) for task in label_tasks(connection)]
-    print_records(records, as_json)
+    shown = [
+        {name: value for name, value in record.items() if name not in ("method", "created_at")} for record in records
+    ]
+    print_records(records if as_json else shown, as_json)
 
 
 @app.command()
@@ -107,14 +110,12 @@ def _to_fill_in(rows: list[dict[str, Any]]) -> str:
 
 def _functions(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Labelling functions in the width of a terminal; those with the same `group` depend on each other."""
-    shown = []
-    for row, group in zip(found, dependent(found), strict=True):
-        one = {name: row[name] for name in ("function", "votes")}
-        one |= {name: _share(row[name]) for name in ("coverage", "overlap", "conflict")}
-        one |= {"learned": _share(row["learned_accuracy"]), "known": _share(row["gold_accuracy"])}
-        low, high = row["gold_accuracy_low"], row["gold_accuracy_high"]
-        shown.append(one | {"95 %": f"{_share(low)} to {_share(high)}" if row["gold_votes"] else None, "group": group})
-    return shown
+    shares = {"votes": "coverage", "overlap": "overlap", "conflict": "conflict"}
+    shares |= {"learned": "learned_accuracy", "known": "gold_accuracy"}
+    return [
+        {"function": row["function"], **{name: _share(row[column]) for name, column in shares.items()}, "group": group}
+        for row, group in zip(found, dependent(found), strict=True)
+    ]
 
 
 def _share(value: float | None) -> str | None:
@@ -124,4 +125,5 @@ def _share(value: float | None) -> str | None:
 def _candidate(row: dict[str, Any]) -> dict[str, Any]:
     """A row to label in the width of a terminal."""
     votes = [f"{function}: {vote}" for function, vote in row["votes"].items()]
-    return {name: value for name, value in row.items() if name != "slice"} | {"votes": votes}
+    measures = ("slice", "uncertainty", "conflict", "representativeness")
+    return {name: value for name, value in row.items() if name not in measures} | {"votes": votes}
