@@ -180,7 +180,7 @@ def test_tasks_functions_and_slices(run: Run) -> None:
     functions = run("functions", "churned", "--json")
     assert [row["function"] for row in functions] == ["few_orders", "complained", "new_plan", "silent"]
     printed = run("functions", "churned")
-    assert "│ 0.750   │ 0.700 │ 1     │" in printed and "│ 0.900   │       │                │       │" in printed
+    assert "│ 0.750   │ 0.700 │ 1     │" in printed and "│ 0.900   │       │       │" in printed
     assert "few_orders: " in run("candidates", "churned", "--limit", "1")
     assert "Did you mean 'churned'?" in run("functions", "churn", code=1)
     assert "Did you mean 'site=North'?" in run("candidates", "churned", "--slice", "site=Nort", code=1)
