@@ -146,4 +146,4 @@ def test_the_release_holds_the_warehouse_s_latest_rows(built: Project) -> None:
     with duckdb.connect(str(built.home / "releases" / release / "release.duckdb"), read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
         assert connection.execute("select * from features.plane_activity_v2 order by all").fetchall() == expected
-        assert connection.execute("select count(*) from registry.model_versions").fetchall() == [(3,)]
+        assert connection.execute("select count(*) from registry.model_versions").fetchall() == [(4,)]

@@ -252,7 +252,7 @@ def test_a_changed_dataset_gets_a_version_and_trains(project: Project) -> None:
 
 def _python_model(project: Project, body: str) -> None:
     folder = project.folder / "models" / "labels"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "votes.py").write_text(
         f'def model(dbt, session):\n    dbt.config(materialized="registered")\n    return session.sql("{body}")\n'
     )
