@@ -18,7 +18,8 @@ from scipy.stats import binomtest
 from ml.errors import DeclarationError
 from ml.labeling import LabelModel, declaration
 from ml.labeling.declaration import LabelModelSpec, VotesSpec, positive_class, problems
-from ml.labeling.learn import LABELING_CODE
+from ml.labeling.learn import LABELING_CODE, learn_label_model
+from ml.labeling.score import _votes_of_rows
 from ml.labeling.votes import CountedVotes, count_votes, expert_labels
 from ml.scoring import label_function
 from tests import rendered
@@ -37,6 +38,11 @@ class _Relation:
 
     def __str__(self) -> str:
         return self.identifier
+
+
+class _Qualified(_Relation):
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.identifier}"
 
 
 @dataclass
@@ -67,6 +73,7 @@ MACROS = rendered.package(
     "labels/*",
     "monitoring/monitored_relations",
     "features/fingerprint",
+    "statistics/statistics",
     context={
         "execute": True,
         "model": NODE,
@@ -177,7 +184,12 @@ def _experts(rows: Rows) -> pa.Table:
 def _learn(rows: Rows, names: list[str]) -> LabelModel:
     """The table feeling_model with the model of these votes as its newest version."""
     model = LabelModel(3).fit(np.array(rows)[:, : len(names)])
-    versions = {"version": [1, 2], "functions": [["f"], names], "parameters": ["{}", model.to_json()]}
+    versions = {
+        "version": [1, 2],
+        "functions": [["f"], names],
+        "classes": [["a", "b"], CLASSES],
+        "parameters": ["{}", model.to_json()],
+    }
     empty = {"accuracies": pa.nulls(2), "dependencies": pa.nulls(2)}
     _create("feeling_model", pa.table(versions | empty))
     return model
@@ -215,6 +227,71 @@ def test_labels_of_other_functions_than_were_learned_from_are_refused() -> None:
         match=r"labels.feeling_model: its newest version learned from other functions than f0, f1, f2, more",
     ):
         _query(MACROS.default__labels(VOTES_TABLE, MODEL_TABLE, EXPERTS))
+
+
+def test_labels_of_classes_in_another_order_than_were_learned_from_are_refused() -> None:
+    """The places of the classes are all that the parameters know: false and true would change sides."""
+    names = _table([[0, 1, 2], [0, 1, 1]], 3)
+    _learn([[0, 1, 2], [0, 1, 1]], names)
+    SESSION.execute("update feeling_model set classes = list_reverse(classes)")
+    with pytest.raises(duckdb.Error, match=r"or other classes than cold, warm, it's hot\. Build it before"):
+        _query(MACROS.default__labels(VOTES_TABLE, MODEL_TABLE, EXPERTS))
+
+
+def test_the_type_of_labels_holds_every_class() -> None:
+    """Most functions may be silent, and so of any type."""
+    silent = [_Column(name, "INTEGER") for name in "ab"]
+    found = [
+        MACROS.type_of_votes([*silent, *(_Column("voting", kind) for kind in kinds)], classes)
+        for kinds, classes in (
+            (["VARCHAR"], CLASSES),
+            (["BOOLEAN"], ["false", "true"]),
+            (["DECIMAL(2,1)", "DECIMAL(2,1)", "DECIMAL(3,2)"], ["0.25", "0.50"]),
+            (["TINYINT"], ["0", "1"]),
+            (["BOOLEAN"], ["no", "yes"]),
+        )
+    ]
+    assert found == ["VARCHAR", "BOOLEAN", "DECIMAL(3,2)", "INTEGER", "varchar"]
+
+
+def test_votes_and_row_ids_are_compared_as_duckdb_writes_them() -> None:
+    """Arrow writes the double 1.0 as 1, and a time with six places of its second."""
+    with SESSION.cursor() as session:
+        session.execute(
+            "create or replace table timed_votes as select timestamp '2024-05-31' + to_hours(place::int) as row, "
+            "1.0::double as a, if(place = 0, 2.0::double, null) as b, null as c from range(3) as given (place)"
+        )
+        spec = VotesSpec("row", ["1.0", "2.0"])
+        experts = pa.table({"row_id": ["2024-05-31 00:00:00"], "label": ["2.0"]})
+        counted = count_votes(session, "timed_votes", spec, ["a", "b", "c"], experts)
+        assert np.column_stack([counted.votes, counted.gold, counted.counts]).tolist() == [
+            [0, 1, -1, 1, 1],
+            [0, -1, -1, -1, 2],
+        ]
+        asked = session.sql("select row from timed_votes order by row desc").to_arrow_table().column(0)
+        found = _votes_of_rows(session, "timed_votes", spec, ["a", "b", "c"], asked)
+        assert found.tolist() == [[0, -1, -1], [0, -1, -1], [0, 1, -1]]
+
+
+def test_a_label_model_is_not_learned_anew_for_a_balance_of_false_and_true() -> None:
+    """YAML's keys are booleans, and the recorded declaration's are texts."""
+    declared = {"votes": "dry_votes", "class_balance": {False: 0.7, True: 0.3}}
+    dbt = SimpleNamespace(this=_Qualified("dry_model"))
+    comment = {
+        "fingerprint": "f",
+        "definition": {"declaration": {"votes": {"row_id": "row", "classes": [False, True]}}},
+    }
+    with duckdb.connect() as session:
+        session.execute(
+            "create schema labels; create table labels.dry_votes as "
+            "select place as row, place % 2 = 0 as a, place % 3 = 0 as b, place % 5 = 0 as c from range(30) as given (place)"
+        )
+        session.execute(f"comment on table labels.dry_votes is '{json.dumps(comment)}'")
+        learn_label_model(dbt, session, declared, session.table("labels.dry_votes")).create("labels.dry_model")
+        assert session.sql("select version, class_balance from labels.dry_model").fetchall() == [
+            (1, {"false": 0.7, "true": 0.3})
+        ]
+        assert learn_label_model(dbt, session, declared, session.table("labels.dry_votes")).fetchall() == []
 
 
 @pytest.mark.parametrize(
