@@ -394,6 +394,7 @@ def test_declarations_that_hold() -> None:
             "no model 'lat_votes' with config.meta.votes; there are late_votes. Did you mean 'late_votes'?",
         ),
         ("model", {"method": "EM"}, "label_model.method is 'EM'; it must be one of em, majority_vote, triplet"),
+        ("model", {"method": "triplet", "accuracies": {"rain": 0.8}}, "accuracies plays no part with method triplet"),
         ("model", {"class_balance": {"true": 0.5, "false": 0.6}}, "adds up to 1.1"),
         ("model", {"class_balance": {"yes": 0.5, "no": 0.5}}, "give a share to each of false, true"),
         ("model", {"accuracies": {"rain": 1}}, "accuracies.rain is 1; it must lie between 0 and 1"),
