@@ -56,8 +56,7 @@ def learn_label_model(
         "functions": fingerprint,
         "votes": counted.votes_hash(),
         "experts": counted.gold_hash(),
-        # As JSON has it, where false is the text of a class.
-        "declaration": json.loads(json.dumps(declaration)),
+        "declaration": declaration,
         "code": syntax_digest(LABELING_CODE),
     }
     recorded = history(session, dbt.this, "version, cast(inputs as varchar)")

@@ -18,7 +18,7 @@ from scipy.stats import binomtest
 from ml.errors import DeclarationError
 from ml.labeling import LabelModel, declaration
 from ml.labeling.declaration import LabelModelSpec, VotesSpec, positive_class, problems
-from ml.labeling.learn import LABELING_CODE, learn_label_model
+from ml.labeling.learn import LABELING_CODE
 from ml.labeling.score import _votes_of_rows
 from ml.labeling.votes import CountedVotes, count_votes, expert_labels
 from ml.scoring import label_function
@@ -38,11 +38,6 @@ class _Relation:
 
     def __str__(self) -> str:
         return self.identifier
-
-
-class _Qualified(_Relation):
-    def __str__(self) -> str:
-        return f"{self.schema}.{self.identifier}"
 
 
 @dataclass
@@ -273,25 +268,24 @@ def test_votes_and_row_ids_are_compared_as_duckdb_writes_them() -> None:
         assert found.tolist() == [[0, -1, -1], [0, -1, -1], [0, 1, -1]]
 
 
-def test_a_label_model_is_not_learned_anew_for_a_balance_of_false_and_true() -> None:
-    """YAML's keys are booleans, and the recorded declaration's are texts."""
-    declared = {"votes": "dry_votes", "class_balance": {False: 0.7, True: 0.3}}
-    dbt = SimpleNamespace(this=_Qualified("dry_model"))
-    comment = {
-        "fingerprint": "f",
-        "definition": {"declaration": {"votes": {"row_id": "row", "classes": [False, True]}}},
-    }
-    with duckdb.connect() as session:
-        session.execute(
-            "create schema labels; create table labels.dry_votes as "
-            "select place as row, place % 2 = 0 as a, place % 3 = 0 as b, place % 5 = 0 as c from range(30) as given (place)"
+def test_a_class_that_yaml_reads_as_no_text_is_to_be_quoted() -> None:
+    """dbt itself hangs at a key of a node's meta that is no text."""
+
+    def check(balance: dict) -> None:
+        meta = {"label_model": {"votes": "late_votes", "class_balance": balance}}
+        node = SimpleNamespace(
+            resource_type="model", alias="late_model", schema="labels", config=SimpleNamespace(meta=meta)
         )
-        session.execute(f"comment on table labels.dry_votes is '{json.dumps(comment)}'")
-        learn_label_model(dbt, session, declared, session.table("labels.dry_votes")).create("labels.dry_model")
-        assert session.sql("select version, class_balance from labels.dry_model").fetchall() == [
-            (1, {"false": 0.7, "true": 0.3})
-        ]
-        assert learn_label_model(dbt, session, declared, session.table("labels.dry_votes")).fetchall() == []
+        context = {
+            "execute": True,
+            "graph": SimpleNamespace(nodes={"late_model": node}),
+            "run_query": lambda sql: SimpleNamespace(rows=[[""]]),
+        }
+        rendered.package("labels/check_labels", "features/fingerprint", context=context).check_labels()
+
+    check({"false": 0.7, "true": 0.3})
+    with pytest.raises(rendered.CompilerError, match=r"late_model: .*class_balance has the key False.*in quotes"):
+        check({False: 0.7, True: 0.3})
 
 
 @pytest.mark.parametrize(
