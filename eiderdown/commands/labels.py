@@ -75,6 +75,7 @@ def candidates(
     console.print(
         f"{output} written, {len(rows)} rows; fill in the column label, then: eiderdown label import {task} {output}",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )
 

@@ -146,14 +146,12 @@
 {# {source: rows} by the column that says where a label comes from, 'none' of a null; none where no column says so. #}
 {% macro label_sources(relation, column) %}
     {%- if not column -%}{{ return(none) }}{%- endif -%}
-    {%- set sources = {} -%}
-    {%- for row in run_query(
-        "select coalesce(cast(" ~ column ~ " as varchar), 'none') as source, count(*) from " ~ relation
-        ~ " group by source order by source"
-    ).rows -%}
-        {%- do sources.update({row[0]: row[1] | int}) -%}
-    {%- endfor -%}
-    {{ return(sources) }}
+    {#- As one text, in which a source of digits stays the text that it is. #}
+    {%- set counted = run_query(
+        "select cast(to_json(map(list(source order by source), list(row_count order by source))) as varchar) from (select coalesce(cast("
+        ~ eiderdown.quoted(column) ~ " as varchar), 'none') as source, count(*) as row_count from " ~ relation ~ " group by all)"
+    ).rows[0][0] -%}
+    {{ return(fromjson(counted) if counted else {}) }}
 {% endmacro %}
 
 

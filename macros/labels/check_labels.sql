@@ -12,6 +12,16 @@
                 'declared': meta.votes, 'schema': node.schema, 'hooks': tojson(node.config['post-hook']),
             }}) -%}
         {%- elif 'label_model' in meta -%}
+            {%- for field in ['class_balance', 'accuracies'] -%}
+                {%- set declared = (meta.label_model or {})[field] -%}
+                {%- for name in (declared if declared is mapping else []) if name is not string -%}
+                    {#- With such a key in its meta dbt 1.11 never starts the node, and never ends. #}
+                    {{ exceptions.raise_compiler_error(
+                        "model " ~ node.alias ~ ": config.meta.label_model." ~ field ~ " has the key " ~ name
+                        ~ ", which YAML reads as no text, and dbt would hang; write it in quotes, such as 'false': 0.75"
+                    ) }}
+                {%- endfor -%}
+            {%- endfor -%}
             {%- do asked.label_models.update({node.alias: {'declared': meta.label_model, 'schema': node.schema}}) -%}
         {%- elif 'labels' in (meta.scores or {}) -%}
             {%- do asked.scores.update({node.alias: meta.scores}) -%}

@@ -73,7 +73,7 @@
 
 {# What is wrong with the row ids of `this`, as a list of texts. #}
 {% macro wrong_row_ids(declared) %}
-    {%- set row_id = adapter.quote(declared.row_id) -%}
+    {%- set row_id = eiderdown.quoted(declared.row_id) -%}
     {%- set counts = run_query(
         "select count(*) - count(" ~ row_id ~ "), count(" ~ row_id ~ ") - count(distinct " ~ row_id ~ ") from " ~ this
     ).rows[0] -%}

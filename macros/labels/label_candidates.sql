@@ -48,7 +48,8 @@
 {%- set id = eiderdown.quoted(row_id) -%}
 {%- set columns, names, texts, same = [], [], [], [] -%}
 {%- for function in functions -%}
-    {%- set column = eiderdown.quoted(function) -%}
+    {#- Under names of their own, that a function be free to be called source. #}
+    {%- set column = 'function_' ~ loop.index -%}
     {%- do columns.append(column) -%}
     {%- do names.append(eiderdown.literal(function)) -%}
     {%- do texts.append('cast(' ~ column ~ ' as varchar)') -%}
@@ -62,7 +63,9 @@ with given as (
         {%- for slice in slices %}
         {{ eiderdown.slice_name(slice, 'votes.' ~ eiderdown.quoted(slice)) }} as slice_{{ loop.index0 }},
         {%- endfor %}
-        votes.{{ columns | join(', votes.') }}
+        {%- for function in functions %}
+        votes.{{ eiderdown.quoted(function) }} as {{ columns[loop.index0] }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from {{ votes }} as votes
     inner join {{ labels }} as labels on votes.{{ id }} = labels.{{ id }}
 ),

@@ -24,7 +24,7 @@
 {%- set functions = eiderdown.voting_functions(votes, declared) -%}
 {#- Before the votes are built their columns are not known. #}
 {%- if not functions -%}{{ return('select 1') }}{%- endif -%}
-with newest as ({{ eiderdown.newest_label_model(model, functions) }}),
+with newest as ({{ eiderdown.newest_label_model(model, functions, declared.classes) }}),
 
 {{ eiderdown.function_shares(votes, functions, declared, gold) }}
 
@@ -85,7 +85,7 @@ counted as (
 known as (
     {{ eiderdown.vote_patterns(
         votes ~ ' as votes inner join (select cast(row_id as varchar) as known_row, cast(label as varchar) as known_label from '
-        ~ gold ~ ') as gold on cast(votes.' ~ adapter.quote(declared.row_id) ~ ' as varchar) = gold.known_row '
+        ~ gold ~ ') as gold on cast(votes.' ~ eiderdown.quoted(declared.row_id) ~ ' as varchar) = gold.known_row '
         ~ 'where gold.known_label in ' ~ eiderdown.literal_list(declared.classes),
         functions, declared.classes, {'known_label': 'gold.known_label'}
     ) }}

@@ -24,8 +24,8 @@
 {#- Before the votes are built their columns are not known. #}
 {%- if not functions -%}{{ return('select 1') }}{%- endif -%}
 {%- set classes = eiderdown.literal_list(declared.classes) -%}
-{%- set row_id = adapter.quote(declared.row_id) -%}
-with newest as ({{ eiderdown.newest_label_model(model, functions) }}),
+{%- set row_id = eiderdown.quoted(declared.row_id) -%}
+with newest as ({{ eiderdown.newest_label_model(model, functions, declared.classes) }}),
 
 patterns as ({{ eiderdown.vote_patterns(votes, functions, declared.classes) }}),
 
@@ -61,7 +61,7 @@ experts as (
 
 select
     votes.{{ row_id }},
-    cast(coalesce(experts.label, decided.label) as {{ eiderdown.type_of_votes(functions) }}) as label,
+    cast(coalesce(experts.label, decided.label) as {{ eiderdown.type_of_votes(functions, declared.classes) }}) as label,
     if(experts.label is null, decided.probability, 1) as probability,
     coalesce(experts.by_class, decided.by_class) as probabilities,
     coalesce(decided.vote_count, 0) as vote_count,
@@ -70,7 +70,7 @@ select
 from {{ votes }} as votes
 left join decided on
     {%- for function in functions %}
-    {{ 'and ' if not loop.first }}votes.{{ adapter.quote(function.name) }} is not distinct from decided.function_{{ loop.index }}
+    {{ 'and ' if not loop.first }}votes.{{ eiderdown.quoted(function.name) }} is not distinct from decided.function_{{ loop.index }}
     {%- endfor %}
 left join experts on cast(votes.{{ row_id }} as varchar) = experts.row_id
 {%- endmacro %}

@@ -40,12 +40,26 @@
 {% endmacro %}
 
 
-{# The type of the votes, which is that of most functions: one that never votes may have any. #}
-{% macro type_of_votes(functions) %}
+{# The type of the votes, which is that of most functions, of those that can hold each class: one that never votes may have any. #}
+{% macro type_of_votes(functions, classes) %}
     {%- set types = functions | map(attribute='dtype') | list -%}
-    {%- set most = namespace(type=types[0]) -%}
-    {%- for type in types if types.count(type) > types.count(most.type) -%}{%- set most.type = type -%}{%- endfor -%}
-    {{ return(most.type) }}
+    {%- set query -%}
+        select type
+        from (
+            {%- for type in types | unique(case_sensitive=true) %}
+            select
+                {{ eiderdown.literal(type) }} as type,
+                {{ types.count(type) }} as function_count,
+                {{ loop.index }} as place,
+                list_transform({{ eiderdown.literal_list(classes) }}, lambda class: cast(try_cast(class as {{ type }}) as varchar)) as held
+            {{ 'union all' if not loop.last }}
+            {%- endfor %}
+        )
+        where held is not distinct from {{ eiderdown.literal_list(classes) }}
+        order by function_count desc, place
+    {%- endset -%}
+    {%- set found = run_query(query).rows -%}
+    {{ return(found[0][0] if found else 'varchar') }}
 {% endmacro %}
 
 
@@ -90,7 +104,7 @@
     from (
         select
             {%- for function in functions %}
-            {{ adapter.quote(function.name) }} as function_{{ loop.index }},
+            {{ eiderdown.quoted(function.name) }} as function_{{ loop.index }},
             {%- endfor %}
             {%- for name, expression in by.items() %}
             {{ expression }} as {{ name }},
@@ -104,18 +118,18 @@
 
 {#
     The newest version of a label model as one row: (version, parameters, accuracies, dependencies). A query that reads `parameters`
-    fails where they were learned from other functions than these.
+    fails where they were learned from other functions than these, or from other classes, or in another order.
 #}
-{% macro newest_label_model(label_model, functions) -%}
+{% macro newest_label_model(label_model, functions, classes) -%}
     {%- set names = functions | map(attribute='name') | list -%}
     select
-        * exclude (functions) replace (
+        * exclude (functions, classes) replace (
             if(
-                functions = {{ eiderdown.literal_list(names) }},
+                functions = {{ eiderdown.literal_list(names) }} and classes = {{ eiderdown.literal_list(classes) }},
                 parameters,
                 error({{ eiderdown.literal(
                     label_model.schema ~ '.' ~ label_model.identifier ~ ": its newest version learned from other functions than "
-                    ~ names | join(', ') ~ ". Build it before what reads it, for example with dbt build --select +" ~ model.name
+                    ~ names | join(', ') ~ ", or other classes than " ~ classes | join(', ') ~ ". Build it before what reads it, for example with dbt build --select +" ~ model.name
                 ) }})
             ) as parameters
         )
@@ -124,6 +138,7 @@
         select
             max(version) as version,
             arg_max(functions, version) as functions,
+            arg_max(classes, version) as classes,
             arg_max(cast(parameters as varchar), version) as parameters,
             arg_max(accuracies, version) as accuracies,
             arg_max(dependencies, version) as dependencies

@@ -45,7 +45,7 @@ def read_answers(path: Path, row_id: str) -> list[Answer]:
                         f"ids {row_id} and that of the labels label."
                     )
             answers.append(Answer(place, _text(row[row_id]), _text(row["label"]), _text(row.get("labelled_at"))))
-    except (ValueError, csv.Error, duckdb.Error) as error:
+    except (ValueError, RecursionError, csv.Error, duckdb.Error) as error:
         raise ContractError(f"{path} cannot be read: {error}. Save it as UTF-8, in the format of its ending.") from None
     return answers
 
@@ -56,7 +56,12 @@ def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         separator = max(",;\t", key=file.readline().count)
         file.seek(0)
         reader = csv.DictReader(file, delimiter=separator, strict=True)
+        names = reader.fieldnames or []
+        if repeated := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"it has two columns {', '.join(sorted(repeated))}")
         for row in reader:
+            if None in row:
+                raise ValueError(f"line {reader.line_num} has more values than there are columns")
             yield f"line {reader.line_num}", row
 
 
@@ -85,4 +90,6 @@ def _parquet(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return value.strip() if isinstance(value, str) else json.dumps(value)
+    text = value.strip() if isinstance(value, str) else json.dumps(value)
+    text.encode()  # Half a surrogate pair, which JSON can hold, is no text.
+    return text

@@ -88,6 +88,12 @@ class LabelModelSpec:
             raise DeclarationError(f"{where}.class_balance adds up to {sum(balance.values())}; it must add up to 1.")
         accuracies = _shares(f"{where}.accuracies", declared.get("accuracies", {}))
         _check_dependencies(f"{where}.dependencies", declared.get("dependencies", cls.dependencies))
+        if declared.get("method", cls.method) != "em":
+            for name in ("accuracies", "dependencies"):
+                if isinstance(declared.get(name), dict | list):
+                    raise DeclarationError(
+                        f"{where}.{name} plays no part with method {declared['method']}; remove it, or write method: em."
+                    )
         return cls(name=name, **{**declared, "class_balance": balance, "accuracies": accuracies})
 
     def check(self, functions: Sequence[str], classes: Sequence[str]) -> None:

@@ -65,6 +65,13 @@ class LabelModel(Voter):
             )
         if not (votes != ABSTAIN).any():
             raise DeclarationError("no function votes in any row; a label model needs votes.")
+        for name, values in (("gold", gold), ("counts", counts)):
+            if values is not None and np.shape(values) != (len(votes),):
+                raise DeclarationError(
+                    f"{name} has the shape {np.shape(values)}; it must be ({len(votes)},), a value for each row of votes."
+                )
+        if counts is not None and not ((np.asarray(counts) >= 0).all() and np.any(counts)):
+            raise DeclarationError("counts must be 0 or more, and not all 0: how often each row of votes occurs.")
         known = None if gold is None else check_votes(np.asarray(gold)[:, None], self.cardinality)[:, 0]
         patterns = Patterns.of(votes, known, counts)
         balance = _balance(class_balance, Y_dev, self.cardinality)
@@ -184,7 +191,12 @@ def _balance(given: Sequence[float] | None, gold: np.ndarray | None, classes: in
         return None
     if given is None:
         known = check_votes(np.asarray(gold)[:, None], classes)[:, 0]
-        return np.asarray(np.bincount(known[known != ABSTAIN], minlength=classes) / (known != ABSTAIN).sum())
+        known = known[known != ABSTAIN]
+        if not len(known):
+            raise DeclarationError(
+                "Y_dev holds no class, only -1; give classes whose balance can be taken, or leave it out."
+            )
+        return np.asarray(np.bincount(known, minlength=classes) / len(known))
     balance = np.asarray(given, dtype=np.float64)
     if balance.shape != (classes,) or (balance <= 0).any() or abs(balance.sum() - 1) > 1e-6:
         raise DeclarationError(

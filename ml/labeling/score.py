@@ -49,7 +49,8 @@ def score_labels(
 
     rows, common = rows_to_score(session, spec, dataset)
     table = f"{quote(dbt.this.schema)}.{quote(f'{task}_votes')}"
-    row_votes = _votes_of_rows(session, table, declared, functions, common["row_id"])
+    row_ids = rows.column(dataset.definition["row_id"])
+    row_votes = _votes_of_rows(session, table, declared, functions, row_ids)
     model = LabelModel.from_json(parameters)
     has_vote = row_votes.max(axis=1, keepdims=True) >= 0
     scored = []
@@ -79,15 +80,16 @@ def _newest(versions: duckdb.DuckDBPyRelation, task: str) -> tuple[int, list[str
 
 
 def _votes_of_rows(
-    session: duckdb.DuckDBPyConnection, table: str, declared: VotesSpec, functions: list[str], row_ids: pa.Array
+    session: duckdb.DuckDBPyConnection, table: str, declared: VotesSpec, functions: list[str], row_ids: pa.ChunkedArray
 ) -> np.ndarray:
     """The votes of some rows, in their order: shape (rows, functions); a row that the votes do not have has none."""
-    names = ", ".join(f"votes.{quote(name)}" for name in functions)
+    names = ", ".join(f"cast(votes.{quote(name)} as varchar)" for name in functions)
     session.register("_asked", pa.table({"row_id": row_ids, "place": pa.array(range(len(row_ids)))}))
     try:
         found = session.sql(
             f"select {names} from _asked left join {table} as votes "
-            f"on _asked.row_id = cast(votes.{quote(declared.row_id)} as varchar) order by _asked.place"
+            # Arrow writes times and numbers otherwise than DuckDB does.
+            f"on cast(_asked.row_id as varchar) = cast(votes.{quote(declared.row_id)} as varchar) order by _asked.place"
         ).to_arrow_table()
     finally:
         session.unregister("_asked")

@@ -8,7 +8,7 @@ import itertools
 
 import numpy as np
 
-from ml.labeling.latent_class import FLOOR, Tables, Task
+from ml.labeling.latent_class import FLOOR, PRIOR_BALANCE, Tables, Task
 from ml.labeling.majority_vote import majority
 
 _BOUNDS = (0.01, 0.99)
@@ -40,6 +40,8 @@ def triplet(task: Task) -> Tables:
         table[1:] = share * (wrong + (accuracy - wrong) * np.eye(classes))
     voted_rows = patterns.counts * voted.any(axis=1)
     shares = voted_rows @ majority(patterns.votes, classes)
+    # A class that is never in the majority is rare, and not impossible.
+    shares += PRIOR_BALANCE / classes
     balance = shares / shares.sum() if task.balance is None else task.balance
     return Tables(balance, np.maximum(marginals, FLOOR), [], balance * patterns.counts.sum())
 

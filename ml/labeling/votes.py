@@ -84,11 +84,11 @@ def count_votes(
 
     table: the votes' name in SQL; experts: known labels of rows (row_id, label), as texts, each row once.
     """
-    names = ", ".join(f"votes.{quote(function)}" for function in functions)
+    names = ", ".join(f"cast(votes.{quote(function)} as varchar)" for function in functions)
     session.register("_experts", experts)
     try:
         counted = session.sql(
-            f"select {names}, experts.label, count(*) from {table} as votes left join _experts as experts "
+            f"select {names}, cast(experts.label as varchar), count(*) from {table} as votes left join _experts as experts "
             f"on cast(votes.{quote(spec.row_id)} as varchar) = experts.row_id group by all order by all"
         ).to_arrow_table()
     finally:
@@ -110,10 +110,10 @@ def expert_labels(experts: duckdb.DuckDBPyRelation | None, task: str, classes: S
 
 
 def class_places(votes: pa.ChunkedArray, classes: Sequence[str]) -> np.ndarray:
-    """The place of each vote's class, compared as text: shape (rows,), int8; -1 of null.
+    """The place of the class of each vote, a text as DuckDB writes it: shape (rows,), int8; -1 of null.
 
-    >>> class_places(pa.chunked_array([[True, None, False]]), ["false", "true"]).tolist()
+    >>> class_places(pa.chunked_array([["true", None, "false"]]), ["false", "true"]).tolist()
     [1, -1, 0]
     """
-    places = pc.index_in(pc.cast(votes, pa.string()), pa.array(classes, pa.string()))
+    places = pc.index_in(votes, pa.array(classes, pa.string()))
     return np.asarray(pc.fill_null(places, ABSTAIN).to_numpy().astype(np.int8))

@@ -138,6 +138,9 @@ class ModelSpec:
         estimator = declared["estimator"] if "estimator" in declared or search is None else next(iter(search.spaces))
         try:
             if learn_from is not None and learn_from.way == "soft_targets":
+                for name, values in (search.spaces[estimator] if search else {}).items():
+                    for value in values.get("choices") or [values["low"]]:
+                        ESTIMATORS[estimator].check_soft_targets(task, {name: value})
                 ESTIMATORS[estimator].check_soft_targets(task, parameters)
             else:
                 ESTIMATORS[estimator].check_parameters(task, parameters)

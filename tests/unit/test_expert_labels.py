@@ -158,7 +158,11 @@ def test_wrong_rows_are_named_and_nothing_is_written(run: Run, tmp_path: Path) -
     [
         ("a.csv", "id,label\n1,true\n", "has no column customer, only id, label"),
         ("a.csv", b"customer,label\n1,\xff\n", "cannot be read"),
+        ("a.csv", "customer,label,label\n1,true,false\n", "two columns label"),
+        ("a.csv", "customer,site,label\n1,a, b,true\n", "line 2 has more values than there are columns"),
         ("a.json", "{", "cannot be read"),
+        ("a.json", "[" * 200_000, "cannot be read"),
+        ("a.json", '{"customer": "\\ud800", "label": true}', "cannot be read"),
         ("a.json", "[1]", "row 1 is no object"),
         ("a.parquet", "PAR1", "cannot be read"),
         ("a.xlsx", "", "is none of .csv"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.made_up_labels import candidates
 
 CLASSES = ["a", "b", "c"]
-FUNCTIONS = ["first", 'the "second"', "third"]
+FUNCTIONS = ["source", 'the "second"', "row_count"]
 Row = tuple[int, str | None, tuple[str | None, ...], bool]
 """Its id, its site, its votes, and whether an expert has labelled it."""
 

@@ -191,6 +191,11 @@ def test_triplets_find_accuracies_in_closed_form() -> None:
         assert np.abs(LabelModel(classes, "triplet").fit(drawn).get_weights() - accuracies).max() < 0.02
 
 
+def test_a_class_without_a_majority_is_possible_to_triplets() -> None:
+    model = LabelModel(2, "triplet").fit(np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]] + [[1, 1, 1]] * 9))
+    assert 0.5 < model.predict_proba(np.array([[0, 0, 0]]))[0, 0] < 1
+
+
 def test_majority_vote_shares_ties() -> None:
     drawn = np.array([[0, 0, 1], [0, 1, -1], [-1, -1, -1], [1, -1, -1]])
     expected = [[1, 0], [0.5, 0.5], [0.5, 0.5], [0, 1]]
@@ -212,6 +217,10 @@ def test_what_cannot_be_is_refused() -> None:
         ("must be whole numbers", lambda: LabelModel().fit(np.full((5, 3), 0.5))),
         (r"shape \(100,\)", lambda: LabelModel().fit(drawn[:, 0])),
         ("2 shares above 0", lambda: LabelModel().fit(drawn, class_balance=[0.5, 0.6])),
+        ("Y_dev holds no class", lambda: LabelModel().fit(drawn, np.full(9, -1))),
+        (r"counts has the shape \(3,\); it must be \(100,\)", lambda: LabelModel().fit(drawn, counts=np.ones(3))),
+        (r"gold has the shape \(1,\)", lambda: LabelModel().fit(drawn, gold=np.ones(1, int))),
+        ("counts must be 0 or more", lambda: LabelModel().fit(drawn, counts=-truth - 1)),
         ("names the function 10", lambda: LabelModel().fit(drawn, accuracies={10: 0.7})),
         ("accuracies of function 1", lambda: LabelModel().fit(drawn, accuracies={1: 1.7})),
         ("names the function 11", lambda: LabelModel().fit(drawn, dependencies=[[0, 11]])),

@@ -19,6 +19,7 @@ from ml.errors import DeclarationError
 from ml.labeling import LabelModel, declaration
 from ml.labeling.declaration import LabelModelSpec, VotesSpec, positive_class, problems
 from ml.labeling.learn import LABELING_CODE
+from ml.labeling.score import _votes_of_rows
 from ml.labeling.votes import CountedVotes, count_votes, expert_labels
 from ml.scoring import label_function
 from tests import rendered
@@ -67,6 +68,7 @@ MACROS = rendered.package(
     "labels/*",
     "monitoring/monitored_relations",
     "features/fingerprint",
+    "statistics/statistics",
     context={
         "execute": True,
         "model": NODE,
@@ -177,7 +179,12 @@ def _experts(rows: Rows) -> pa.Table:
 def _learn(rows: Rows, names: list[str]) -> LabelModel:
     """The table feeling_model with the model of these votes as its newest version."""
     model = LabelModel(3).fit(np.array(rows)[:, : len(names)])
-    versions = {"version": [1, 2], "functions": [["f"], names], "parameters": ["{}", model.to_json()]}
+    versions = {
+        "version": [1, 2],
+        "functions": [["f"], names],
+        "classes": [["a", "b"], CLASSES],
+        "parameters": ["{}", model.to_json()],
+    }
     empty = {"accuracies": pa.nulls(2), "dependencies": pa.nulls(2)}
     _create("feeling_model", pa.table(versions | empty))
     return model
@@ -215,6 +222,70 @@ def test_labels_of_other_functions_than_were_learned_from_are_refused() -> None:
         match=r"labels.feeling_model: its newest version learned from other functions than f0, f1, f2, more",
     ):
         _query(MACROS.default__labels(VOTES_TABLE, MODEL_TABLE, EXPERTS))
+
+
+def test_labels_of_classes_in_another_order_than_were_learned_from_are_refused() -> None:
+    """The places of the classes are all that the parameters know: false and true would change sides."""
+    names = _table([[0, 1, 2], [0, 1, 1]], 3)
+    _learn([[0, 1, 2], [0, 1, 1]], names)
+    SESSION.execute("update feeling_model set classes = list_reverse(classes)")
+    with pytest.raises(duckdb.Error, match=r"or other classes than cold, warm, it's hot\. Build it before"):
+        _query(MACROS.default__labels(VOTES_TABLE, MODEL_TABLE, EXPERTS))
+
+
+def test_the_type_of_labels_holds_every_class() -> None:
+    """Most functions may be silent, and so of any type."""
+    silent = [_Column(name, "INTEGER") for name in "ab"]
+    found = [
+        MACROS.type_of_votes([*silent, *(_Column("voting", kind) for kind in kinds)], classes)
+        for kinds, classes in (
+            (["VARCHAR"], CLASSES),
+            (["BOOLEAN"], ["false", "true"]),
+            (["DECIMAL(2,1)", "DECIMAL(2,1)", "DECIMAL(3,2)"], ["0.25", "0.50"]),
+            (["TINYINT"], ["0", "1"]),
+            (["BOOLEAN"], ["no", "yes"]),
+        )
+    ]
+    assert found == ["VARCHAR", "BOOLEAN", "DECIMAL(3,2)", "INTEGER", "varchar"]
+
+
+def test_votes_and_row_ids_are_compared_as_duckdb_writes_them() -> None:
+    """Arrow writes the double 1.0 as 1, and a time with six places of its second."""
+    with SESSION.cursor() as session:
+        session.execute(
+            "create or replace table timed_votes as select timestamp '2024-05-31' + to_hours(place::int) as row, "
+            "1.0::double as a, if(place = 0, 2.0::double, null) as b, null as c from range(3) as given (place)"
+        )
+        spec = VotesSpec("row", ["1.0", "2.0"])
+        experts = pa.table({"row_id": ["2024-05-31 00:00:00"], "label": ["2.0"]})
+        counted = count_votes(session, "timed_votes", spec, ["a", "b", "c"], experts)
+        assert np.column_stack([counted.votes, counted.gold, counted.counts]).tolist() == [
+            [0, 1, -1, 1, 1],
+            [0, -1, -1, -1, 2],
+        ]
+        asked = session.sql("select row from timed_votes order by row desc").to_arrow_table().column(0)
+        found = _votes_of_rows(session, "timed_votes", spec, ["a", "b", "c"], asked)
+        assert found.tolist() == [[0, -1, -1], [0, -1, -1], [0, 1, -1]]
+
+
+def test_a_class_that_yaml_reads_as_no_text_is_to_be_quoted() -> None:
+    """dbt itself hangs at a key of a node's meta that is no text."""
+
+    def check(balance: dict) -> None:
+        meta = {"label_model": {"votes": "late_votes", "class_balance": balance}}
+        node = SimpleNamespace(
+            resource_type="model", alias="late_model", schema="labels", config=SimpleNamespace(meta=meta)
+        )
+        context = {
+            "execute": True,
+            "graph": SimpleNamespace(nodes={"late_model": node}),
+            "run_query": lambda sql: SimpleNamespace(rows=[[""]]),
+        }
+        rendered.package("labels/check_labels", "features/fingerprint", context=context).check_labels()
+
+    check({"false": 0.7, "true": 0.3})
+    with pytest.raises(rendered.CompilerError, match=r"late_model: .*class_balance has the key False.*in quotes"):
+        check({False: 0.7, True: 0.3})
 
 
 @pytest.mark.parametrize(
@@ -317,6 +388,7 @@ def test_declarations_that_hold() -> None:
             "no model 'lat_votes' with config.meta.votes; there are late_votes. Did you mean 'late_votes'?",
         ),
         ("model", {"method": "EM"}, "label_model.method is 'EM'; it must be one of em, majority_vote, triplet"),
+        ("model", {"method": "triplet", "accuracies": {"rain": 0.8}}, "accuracies plays no part with method triplet"),
         ("model", {"class_balance": {"true": 0.5, "false": 0.6}}, "adds up to 1.1"),
         ("model", {"class_balance": {"yes": 0.5, "no": 0.5}}, "give a share to each of false, true"),
         ("model", {"accuracies": {"rain": 1}}, "accuracies.rain is 1; it must lie between 0 and 1"),

@@ -383,6 +383,10 @@ def test_probabilities_that_cannot_be_learned_from_are_refused(
             "parameters.metric of lightgbm is 'auc', which takes soft targets for labels",
         ),
         ({"parameters": {"scale_pos_weight": 2}}, "parameters.scale_pos_weight of lightgbm is for labels"),
+        (
+            {"tune": {"trials": 2, "space": {"scale_pos_weight": {"low": 1, "high": 5}}}},
+            "parameters.scale_pos_weight of lightgbm is for labels",
+        ),
         ({"parameters": {"num_leafs": 3}}, "lightgbm has no such parameter"),
     ],
 )
