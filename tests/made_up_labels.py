@@ -34,6 +34,7 @@ def churned(connection: duckdb.DuckDBPyConnection, rows: int = 600, experts: int
         for place, name in enumerate(quoted)
     )
     connection.execute("create schema if not exists labels")
+    connection.execute("create table labels.expert_labels (task varchar, row_id varchar, label varchar)")
     connection.execute(
         f"""
         create table labels.churned_votes as

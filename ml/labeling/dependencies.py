@@ -6,6 +6,7 @@ joined by how much their votes tell of each other (average linkage), and of each
 fitted, with a joint table for each group. What the votes speak for most is then improved by single moves.
 """
 
+import functools
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -74,10 +75,15 @@ def unexplained(task: Task, found: Fit) -> list[tuple[int, int]]:
         table = _pair_table(task, *pair)
         implied = np.einsum("ay,by,y->ab", *marginals[list(pair)], balance) * table.sum()
         levels = [int((table.sum(axis=axis) > 0).sum()) - 1 for axis in (0, 1)]
-        limit = chi2.isf(_LEVEL / len(pairs), max(levels[0] * levels[1], 1))
+        limit = _limit(_LEVEL / len(pairs), max(levels[0] * levels[1], 1))
         ratio = 2 * float((xlogy(table, table) - xlogy(table, np.maximum(implied, FLOOR))).sum())
         ratios.append((ratio / limit, pair))
     return [pair for ratio, pair in sorted(ratios, reverse=True) if ratio > 1]
+
+
+@functools.cache
+def _limit(level: float, freedom: int) -> float:
+    return float(chi2.isf(level, freedom))
 
 
 def _search(task: Task) -> Groups:

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from ml.errors import ContractError
+from ml.errors import ContractError, DeclarationError
 from ml.events import read_events, user, write_events
 from ml.labeling.answers import Answer, read_answers
 from ml.labeling.tasks import LabelTask
@@ -42,8 +42,9 @@ def import_labels(
     written again. labelled_at is now where the file says nothing, and UTC where it names no zone.
 
     Raises ContractError with the first ten rows that are wrong: no row id or an unknown one, a label that is no class, a
-    labelled_at that is no time or lies ahead, a row with two labels.
+    labelled_at that is no time or lies ahead, a row with two labels. Raises DeclarationError where no table would hold them.
     """
+    _refuse_unread(connection)
     given = read_answers(path, task.row_id)
     filled = [answer for answer in given if answer.label]
     now, by = dt.datetime.now(dt.UTC), labelled_by or user()
@@ -66,6 +67,15 @@ def import_labels(
     if new:
         write_events(KIND, [{"task": task.name} | label.event(now) for label in new], now)
     return Imported(task.name, by, len(new), len(labels) - len(new), len(given) - len(filled))
+
+
+def _refuse_unread(connection: duckdb.DuckDBPyConnection) -> None:
+    built = "select count(*) from duckdb_tables() where schema_name = 'labels' and table_name = 'expert_labels'"
+    if not connection.execute(built).fetchall()[0][0]:
+        raise DeclarationError(
+            "the warehouse has no labels.expert_labels, so nobody would read the labels. Add models/labels/expert_labels.sql, "
+            "{{ eiderdown.expert_labels() }}, and build it: dbt run -s expert_labels."
+        )
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from ml.labeling.voter import Voter, check_votes
 
 METHODS = ("em", "majority_vote", "triplet")
 FEWEST_FUNCTIONS = 3
+# Less is what rounding leaves of a function that never votes.
+_NEVER = 1e-12
 
 
 class LabelModel(Voter):
@@ -100,10 +102,11 @@ class LabelModel(Voter):
         return np.asarray(self._posterior(votes[first])[inverse])
 
     def get_weights(self) -> np.ndarray:
-        """How often each function is right where it votes, shape (functions,)."""
+        """How often each function is right where it votes, shape (functions,); NaN of one that never votes."""
         tables = self._fitted
         right = np.einsum("jyy,y->j", tables.marginals[:, 1:], tables.balance)
-        return np.asarray(right / np.maximum((1 - tables.marginals[:, 0] @ tables.balance), FLOOR)).clip(0, 1)
+        votes = np.einsum("jvy,y->j", tables.marginals[:, 1:], tables.balance)
+        return np.asarray(np.divide(right, votes, out=np.full(len(votes), np.nan), where=votes > _NEVER))
 
     def get_conditional_probs(self) -> np.ndarray:
         """P(vote | class), shape (functions, cardinality + 1, cardinality); the first of the votes is to abstain."""

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import math
 from typing import Any
 
 import duckdb
@@ -55,7 +56,8 @@ def learn_label_model(
     inputs = {
         "functions": fingerprint,
         "votes": counted.votes_hash(),
-        "experts": counted.gold_hash(),
+        # Of the methods only this one learns from known labels.
+        "experts": counted.gold_hash() if spec.method == "em" else None,
         "declaration": declaration,
         "code": syntax_digest(LABELING_CODE),
     }
@@ -116,7 +118,11 @@ def _learn(spec: LabelModelSpec, declared: VotesSpec, counted: CountedVotes) -> 
         "pattern_count": counted.pattern_count,
         "gold_count": counted.gold_count,
         "class_balance": list(zip(classes, model.class_balance.tolist(), strict=True)),
-        "accuracies": list(zip(functions, model.get_weights().tolist(), strict=True)),
+        "accuracies": [
+            (name, weight)
+            for name, weight in zip(functions, model.get_weights().tolist(), strict=True)
+            if not math.isnan(weight)
+        ],
         "dependencies": [[functions[place] for place in group] for group in model.groups if len(group) > 1],
         "parameters": model.to_json(),
     }

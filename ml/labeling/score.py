@@ -53,6 +53,11 @@ def score_labels(
     row_votes = _votes_of_rows(session, table, declared, functions, row_ids)
     model = LabelModel.from_json(parameters)
     has_vote = row_votes.max(axis=1, keepdims=True) >= 0
+    if not has_vote.any():
+        raise DeclarationError(
+            f"{dbt.this.identifier}: no row of the dataset {spec.dataset} has a vote in {task}_votes; its row id, "
+            f"{dataset.definition['row_id']}, and that of the votes, {declared.row_id}, must hold the same values."
+        )
     scored = []
     for name, scorer in (("label_model", model), ("majority_vote", MajorityLabelVoter(len(classes)))):
         scores = np.where(has_vote, scorer.predict_proba(row_votes), model.class_balance)

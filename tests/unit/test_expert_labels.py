@@ -197,6 +197,11 @@ def test_a_table_that_is_not_built_is_named(home: Path, run: Run, tmp_path: Path
         connection.execute(
             "drop table labels.churned_functions; drop table labels.churned_model; drop table labels.churned"
         )
+        connection.execute("drop table labels.expert_labels")
+    answers = tmp_path / "answers.csv"
+    answers.write_text("customer,label\n")
+    answer = CliRunner().invoke(app, ["label", "import", "churned", str(answers), "--database", str(path)])
+    assert answer.exit_code == 1 and "dbt run -s expert_labels" in answer.output
     command = ["label", "functions", "churned", "--database", str(path)]
     answer = CliRunner().invoke(app, command)
     assert answer.exit_code == 1 and "dbt run -s +churned_functions" in answer.output
