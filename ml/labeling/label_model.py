@@ -1,7 +1,9 @@
 """The label model: the accuracy of each function and the balance of the classes, learned from votes without any label."""
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -15,6 +17,9 @@ from ml.labeling.patterns import ABSTAIN, Patterns, distinct
 from ml.labeling.triplet import triplet
 from ml.labeling.voter import Voter, check_votes
 
+_DESCENT = ("n_epochs", "lr", "l2", "optimizer", "optimizer_config", "lr_scheduler", "lr_scheduler_config")
+SNORKEL_SETTINGS = (*_DESCENT, "prec_init", "seed", "log_freq", "mu_eps", "progress_bar", "verbose", "device")
+"""What snorkel's label model takes for its gradient descent, which is not needed here."""
 METHODS = ("em", "majority_vote", "triplet")
 FEWEST_FUNCTIONS = 3
 # Less is what rounding leaves of a function that never votes.
@@ -31,8 +36,10 @@ class LabelModel(Voter):
     After `fit`: `class_balance`, shape (cardinality,); `groups`, the functions, by place, that depend on each other.
     """
 
-    def __init__(self, cardinality: int = 2, method: str = "em") -> None:
+    def __init__(self, cardinality: int = 2, method: str = "em", **settings: Any) -> None:
+        """settings: of SNORKEL_SETTINGS, passed over with a warning, so that code that was written for snorkel runs."""
         super().__init__(cardinality)
+        _pass_over(settings)
         refuse_other("method", method, METHODS)
         self.method = method
         self.groups: list[tuple[int, ...]] = []
@@ -49,6 +56,7 @@ class LabelModel(Voter):
         counts: np.ndarray | None = None,
         accuracies: Mapping[int, float | tuple[float, float]] | None = None,
         dependencies: str | Sequence[Sequence[int]] | None = "detect",
+        **settings: Any,
     ) -> "LabelModel":
         """Learn from votes, shape (rows, functions): a class from 0, or -1 where a function abstains.
 
@@ -57,8 +65,9 @@ class LabelModel(Voter):
         is. counts: shape (rows,), how often each row of votes occurs. accuracies: by the function's place, how often its
         votes are right, as far as one knows, or (that, of how many votes that knowledge is worth; 40 if not said).
         dependencies: 'detect', None (functions are independent given the class), or groups of functions that are not.
-        Raises DeclarationError, with the place, where one of them cannot be.
+        settings: as in the constructor. Raises DeclarationError, with the place, where one of them cannot be.
         """
+        _pass_over(settings)
         votes = check_votes(L_train, self.cardinality)
         functions = votes.shape[1]
         if functions < FEWEST_FUNCTIONS:
@@ -170,6 +179,13 @@ class LabelModel(Voter):
         joint -= joint.max(axis=1, keepdims=True)
         posterior = np.exp(joint)
         return np.asarray(posterior / posterior.sum(axis=1, keepdims=True))
+
+
+def _pass_over(settings: dict[str, Any]) -> None:
+    for name in settings:
+        refuse_other("a setting of LabelModel", name, SNORKEL_SETTINGS)
+    if settings:
+        warnings.warn(f"{', '.join(settings)}: of snorkel's gradient descent, and without effect here.", stacklevel=3)
 
 
 def _named(task: Task, tables: Tables) -> Tables:

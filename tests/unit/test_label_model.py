@@ -155,6 +155,17 @@ def test_json_keeps_all_that_was_learned() -> None:
         assert (read.groups, read.method, read.cardinality) == (model.groups, model.method, model.cardinality)
 
 
+def test_code_that_was_written_for_snorkel_runs() -> None:
+    drawn, _ = votes.dense(27).draw(SMALL, seed=28)
+    with pytest.warns(UserWarning, match="n_epochs, log_freq, seed: .* without effect"):
+        model = LabelModel(cardinality=2).fit(L_train=drawn, n_epochs=500, log_freq=100, seed=123)
+    with pytest.warns(UserWarning, match="verbose"):
+        LabelModel(cardinality=2, verbose=True)
+    np.testing.assert_array_equal(model.predict_proba(drawn), LabelModel().fit(drawn).predict_proba(drawn))
+    with pytest.raises(DeclarationError, match="Did you mean 'n_epochs'"):
+        LabelModel().fit(drawn, n_epoch=5)
+
+
 def test_what_is_known_is_used() -> None:
     world = votes.World.of_accuracies([0.6, 0.6, 0.9], [0.7] * 3, [0.5, 0.5])
     drawn, truth = world.draw(400, seed=20)
