@@ -8,7 +8,7 @@ from typing import Any
 from ml.declared import hint, refuse_no_number, refuse_other, refuse_unknown
 from ml.errors import DeclarationError
 from ml.labeling.label_model import METHODS
-from ml.training.spec import METRICS, ModelSpec, Promote, parse_split
+from ml.training.spec import METRICS, ModelSpec, Promote, check_names, parse_split
 
 MOST_CLASSES = 126
 """A vote is one byte in SQL: TINYINT, -1 where a function abstains."""
@@ -134,8 +134,7 @@ def scores_spec(name: str, declared: Any, classes: Sequence[str]) -> ModelSpec:
         if not isinstance(declared.get(required), str):
             raise DeclarationError(f"{where}.{required} is '{declared.get(required)}'; it must be a name.")
     slices = declared.get("slices", [])
-    if not isinstance(slices, list) or not all(isinstance(one, str) for one in slices):
-        raise DeclarationError(f"{where}.slices must be a list of columns of the dataset.")
+    check_names(f"{where}.slices", slices)
     seed = declared.get("seed", 1)
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise DeclarationError(f"{where}.seed is '{seed}'; it must be a whole number.")
@@ -186,6 +185,19 @@ def problems(request: str) -> str:
         except DeclarationError as error:
             found.append(str(error))
     return "\n".join(found)
+
+
+def recorded_declaration(comment: str | None) -> tuple[dict[str, Any], str] | None:
+    """config.meta.votes and the fingerprint of the functions, from a table's comment (macros/features/fingerprint.sql).
+
+    None where the comment is no such record, or that of another table.
+    """
+    try:
+        recorded = json.loads(comment or "")
+        declared = recorded["definition"]["declaration"].get("votes")
+        return (declared, recorded["fingerprint"]) if declared else None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def as_text(value: Any) -> str:

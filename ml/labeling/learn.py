@@ -123,7 +123,7 @@ def _learn(spec: LabelModelSpec, declared: VotesSpec, counted: CountedVotes) -> 
             for name, weight in zip(functions, model.get_weights().tolist(), strict=True)
             if not math.isnan(weight)
         ],
-        "dependencies": [[functions[place] for place in group] for group in model.groups if len(group) > 1],
+        "dependencies": [[functions[place] for place in group] for group in model.groups],
         "parameters": model.to_json(),
     }
 

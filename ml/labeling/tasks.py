@@ -1,6 +1,5 @@
 """Label tasks as a warehouse holds them: schema `labels`, with a table <task>_votes for each task and others beside it."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +7,7 @@ import duckdb
 
 from ml.declared import hint
 from ml.errors import DeclarationError, WarehouseError
+from ml.labeling.declaration import recorded_declaration
 from ml.quoting import quote
 
 Row = dict[str, Any]
@@ -48,8 +48,9 @@ def label_tasks(connection: duckdb.DuckDBPyConnection) -> list[LabelTask]:
     )
     found = []
     for table, comment in comments.items():
-        declared = _declared(comment) if table.endswith("_votes") else None
-        if declared:
+        recorded = recorded_declaration(comment) if table.endswith("_votes") else None
+        if recorded:
+            declared, _ = recorded
             task = table.removesuffix("_votes")
             of_task = [name for name in comments if name == task or name.startswith(f"{task}_")]
             found.append(LabelTask(task, declared["row_id"], declared["classes"], declared["keep"], of_task))
@@ -160,12 +161,3 @@ def _refuse_unknown_slice(connection: duckdb.DuckDBPyConnection, task: LabelTask
             f"labels.{task.name}_candidates has no slice '{slice_}'; those are {', '.join(found)}.{hint(slice_, found)} "
             "The slices stand in the call of label_candidates()."
         )
-
-
-def _declared(comment: str | None) -> Row | None:
-    """config.meta.votes, which the table's comment holds (macros/features/fingerprint.sql)."""
-    try:
-        declared: Row | None = json.loads(comment or "")["definition"]["declaration"].get("votes")
-    except (ValueError, TypeError, KeyError):
-        return None
-    return declared

@@ -1,7 +1,6 @@
 """Votes as the warehouse holds them: distinct patterns, counted in SQL, or the votes of some rows."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.errors import DeclarationError
-from ml.labeling.declaration import VotesSpec
+from ml.labeling.declaration import VotesSpec, recorded_declaration
 from ml.labeling.patterns import ABSTAIN, distinct
 from ml.quoting import literal, quote
 
@@ -67,14 +66,14 @@ def recorded_votes(session: duckdb.DuckDBPyConnection, schema: str, table: str) 
         "select comment from duckdb_tables() where database_name = current_database() and schema_name = ? and table_name = ?",
         [schema, table],
     ).fetchall()
-    recorded = json.loads(comments[0][0]) if comments and comments[0][0] else {}
-    declared = recorded.get("definition", {}).get("declaration", {}).get("votes")
-    if not declared:
+    recorded = recorded_declaration(comments[0][0]) if comments else None
+    if recorded is None:
         raise DeclarationError(
             f"{schema}.{table} does not say what its functions are. Add '{{{{ eiderdown.record_fingerprint() }}}}' to its "
             "post-hooks in dbt_project.yml, declare config.meta.votes, and build it."
         )
-    return VotesSpec.parse(table, declared), recorded["fingerprint"]
+    declared, fingerprint = recorded
+    return VotesSpec.parse(table, declared), fingerprint
 
 
 def count_votes(

@@ -121,7 +121,7 @@ class ModelSpec:
         if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**31:
             raise DeclarationError(f"{where}.seed is '{seed}'; it must be a whole number from 0 to {2**31 - 1}.")
         _check_features(where, declared.get("features", "all"))
-        _check_names(f"{where}.slices", declared.get("slices", []))
+        check_names(f"{where}.slices", declared.get("slices", []))
         threshold = declared.get("threshold", "max_f1")
         if "threshold" in declared and task != "binary":
             raise DeclarationError(f"{where}.threshold is for a binary task; remove it.")
@@ -186,12 +186,13 @@ class ModelSpec:
 def _check_features(where: str, declared: Any) -> None:
     if isinstance(declared, dict):
         refuse_unknown(f"{where}.features", declared, ["exclude"])
-        _check_names(f"{where}.features.exclude", declared.get("exclude", []))
+        check_names(f"{where}.features.exclude", declared.get("exclude", []))
     elif declared != "all":
-        _check_names(f"{where}.features", declared)
+        check_names(f"{where}.features", declared)
 
 
-def _check_names(where: str, declared: Any) -> None:
+def check_names(where: str, declared: Any) -> None:
+    """Raise DeclarationError where what is declared is no list of names."""
     if not isinstance(declared, list) or not all(isinstance(name, str) for name in declared):
         raise DeclarationError(f"{where} must be a list of columns of the dataset.")
 
