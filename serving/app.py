@@ -28,7 +28,7 @@ from serving.process.garbage import collect_garbage
 from serving.process.json_logs import log_json_lines
 from serving.pushes.follow import Pushes
 from serving.releases.current import CurrentRelease
-from serving.requests.json_answer import JsonAnswer
+from serving.requests.whole_answer import WholeAnswer
 from serving.routes import docs, features, feedback, health, models, predict, push, releases
 from serving.settings import Settings
 
@@ -97,7 +97,7 @@ class Application(FastAPI):
         except Exception as error:
             response = unexpected(scope, error)
         headers = self._guard.headers(scope)
-        if not (isinstance(response, JsonAnswer) and response.write(scope, headers.text, self._open == 1)):
+        if not (isinstance(response, WholeAnswer) and response.write(scope, headers.text, self._open == 1)):
             response.raw_headers.extend(headers)
             await response(scope, request.receive, request._send)
         return response.status_code

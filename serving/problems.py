@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from serving.requests.json_answer import JsonAnswer
+from serving.requests.whole_answer import WholeAnswer
 
 
 class ProblemDetail(BaseModel):
@@ -78,13 +78,13 @@ def overloaded(reason: str) -> Problem:
     return Problem(503, f"{reason}; try again later", retry_after=1)
 
 
-async def answer_problem(request: Request, problem: Exception) -> JsonAnswer:
+async def answer_problem(request: Request, problem: Exception) -> WholeAnswer:
     """A problem as JSON: {"detail": [{"loc": [...], "msg": "..."}]}, the shape that FastAPI gives to invalid requests."""
     assert isinstance(problem, Problem)
     detail: dict[str, Any] = {"msg": problem.message}
     if problem.location:
         detail["loc"] = ["body", *problem.location]
-    return JsonAnswer(orjson.dumps({"detail": [detail]}), problem.status, problem.headers)
+    return WholeAnswer(orjson.dumps({"detail": [detail]}), problem.status, problem.headers)
 
 
 async def answer_http_exception(request: Request, error: Exception) -> JSONResponse:

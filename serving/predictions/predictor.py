@@ -54,6 +54,11 @@ class Prediction:
     features: list[Any]
     valid_until: float
 
+    @property
+    def status(self) -> str:
+        """Whether all views had something."""
+        return "incomplete" if self.missing else "ok"
+
 
 @dataclass(slots=True)
 class Inputs:

@@ -1,27 +1,29 @@
 """A version of a model in a release, as requests use it: its cache, its queue and its numbers around its predictor."""
 
 import asyncio
+import datetime as dt
 import time
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from ml.errors import ReleaseError
 from ml.scoring.request_features import ExpressionError
 from serving.metrics.metrics import Metrics
 from serving.metrics.refusals import Refusals
+from serving.predictions.answered import Answered, head_of
 from serving.predictions.batching import Batcher
 from serving.predictions.cache import CacheCounts, PredictionCache, Wait
-from serving.predictions.prediction_lines import PredictionLines
-from serving.predictions.predictor import Prediction, Predictor, Stages
+from serving.predictions.event_lines import EventLines
+from serving.predictions.predictor import Explanation, Prediction, Predictor, Stages, no_features
+from serving.predictions.target import Gone, Target
 from serving.problems import Problem
 from serving.requests.instances import Row
+from serving.requests.request_ids import REQUEST_IDS
 from serving.settings import Settings
 
-Gone = Callable[[], Awaitable[object]]
-"""Returns when the client has left."""
 _WARM_UP = 3
 
 
@@ -45,7 +47,7 @@ class _BatchNumbers:
         self._predict.observe(stages.scored - stages.featured)
 
 
-class ServedModel:
+class ServedModel(Target):
     """Predictions of one version of a model. Used from the event loop's thread alone."""
 
     def __init__(
@@ -58,9 +60,12 @@ class ServedModel:
         refusals: Refusals,
     ) -> None:
         """Scores a row a few times, so that what is slow at first is over. Raises ReleaseError where that fails."""
-        self.predictor = predictor
-        self.lines = PredictionLines(predictor, release)
         released = predictor.released
+        self.name, self.version, self.signature = released.model, released.version, predictor.signature
+        self.predictor = predictor
+        self.events = EventLines(predictor, release)
+        self._release = release
+        self._head = head_of(self.name, self.version, release)
         labels = {"model": released.model, "version": str(released.version)}
         self._stages = {
             stage: metrics.durations("eiderdown_stage_seconds", stage=stage, **labels)
@@ -96,24 +101,55 @@ class ServedModel:
                 ) from error
         self._batcher.cost.observe(1, stages.scored - stages.started)
 
-    async def predict(self, rows: list[Row], deadline: float, gone: Gone) -> list[Prediction]:
-        """A prediction for each row, in order. deadline: in seconds of `time.perf_counter`.
+    def check(self, instances: Any, most: int, now: dt.datetime) -> list[Row]:
+        """A request's instances as typed rows."""
+        return self.predictor.check(instances, most, now)
 
-        Raises Problem 503 where there is no room in the queue, 408 past the deadline, 422 for a row that cannot be scored,
-        and ClientDisconnect.
-        """
+    async def answer(self, rows: list[Row], deadline: float, gone: Gone, explain: bool = False) -> Answered:
+        """Predictions for rows, with their line of the event log."""
+        predictions = await self.predict(rows, deadline, gone)
+        explanations = await self.explain(rows) if explain else None
+        request_id = next(REQUEST_IDS)
+        scored = time.perf_counter()
+        line = self.events.line(request_id, rows, predictions)
+        self.count(predictions, time.perf_counter() - scored)
+        return Answered(
+            self.name,
+            self.version,
+            self._release,
+            request_id,
+            self.signature.classes,
+            predictions,
+            line,
+            len(rows),
+            explanations,
+            head=self._head,
+        )
+
+    async def explain(self, rows: list[Row]) -> list[Explanation]:
+        """An explanation for each row, in order. Raises Problem 422 for a row that cannot be scored."""
+        try:
+            return await run_in_threadpool(self.predictor.explain, rows)
+        except ExpressionError as error:
+            raise no_features(error.row) from None
+
+    async def predict(self, rows: list[Row], deadline: float, gone: Gone) -> list[Prediction]:
+        """A prediction for each row, in order. Takes and raises what `answer` does."""
         wait = partial(_wait, deadline=deadline, gone=gone)
         score = partial(self._score, deadline=deadline, wait=wait)
         return await (score(rows) if self._cache is None else self._cache.predict(rows, score, wait))
 
-    def observe(self, predictions: list[Prediction], parse: float, log: float, serialise: float) -> None:
-        """Count a request's predictions and the seconds of the stages that are its own."""
+    def count(self, predictions: list[Prediction], log: float) -> None:
+        """Count predictions, and the seconds that rendering their line took."""
         incomplete = sum(bool(prediction.missing) for prediction in predictions)
         if incomplete:
             self._statuses["incomplete"].add(incomplete)
         self._statuses["ok"].add(len(predictions) - incomplete)
-        self._stages["parse"].observe(parse)
         self._stages["log"].observe(log)
+
+    def observe(self, parse: float, serialise: float) -> None:
+        """Count the seconds of the stages of a request that are its protocol's."""
+        self._stages["parse"].observe(parse)
         self._stages["serialise"].observe(serialise)
 
     async def finish(self) -> None:

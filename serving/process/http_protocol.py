@@ -10,7 +10,7 @@ from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from serving.access.guard import SECURITY
-from serving.requests.json_answer import AT_ONCE
+from serving.requests.whole_answer import AT_ONCE
 
 MAX_HEAD_BYTES = 64 * 1024
 """Of a head that comes in more than one piece; a piece is what one read of the socket gives, 256 KiB at most."""

@@ -11,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from serving.problems import Problem
-from serving.requests.json_answer import AT_ONCE
+from serving.requests.whole_answer import AT_ONCE
 from serving.settings import Settings
 
 MAX_DEPTH = 16

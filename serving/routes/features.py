@@ -15,8 +15,8 @@ from serving.problems import NO_RELEASE, NO_SUCH_NAME, WRONG_BODY, refusals
 from serving.releases.online_view import OnlineView
 from serving.releases.release import Release
 from serving.requests.instances import Row
-from serving.requests.json_answer import JsonAnswer
 from serving.requests.strict_json import json_body, read_object
+from serving.requests.whole_answer import WholeAnswer
 from serving.routes.state import current_release, stored_view
 
 router = APIRouter(tags=["features"])
@@ -78,7 +78,7 @@ async def features(view: str, request: Request) -> Response:
     body = await read_object(request, settings, {"keys"})
     keys = online.keys.check(body.get("keys"), "keys", settings.max_instances)
     names = {"view": online.released.view, "version": online.released.version, "release": release.name}
-    return JsonAnswer(orjson.dumps(names | {"rows": _rows(release, online, keys)}))
+    return WholeAnswer(orjson.dumps(names | {"rows": _rows(release, online, keys)}))
 
 
 def _rows(release: Release, online: OnlineView, keys: list[Row]) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 
 from serving.access.guard import SECURITY
 from serving.process.http_protocol import MAX_HEAD_BYTES, MAX_HEADERS, LimitedProtocol
-from serving.requests.json_answer import AT_ONCE
+from serving.requests.whole_answer import AT_ONCE
 
 HEAD = b"POST / HTTP/1.1\r\nhost: localhost\r\n"
 SECONDS = 30

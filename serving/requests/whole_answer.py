@@ -1,4 +1,4 @@
-"""An answer whose JSON is rendered already."""
+"""An answer whose body is rendered already."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -14,13 +14,17 @@ as the bytes that go over the wire: to await a body's parts in a timeout, to che
 apart costs more than a prediction."""
 
 
-class JsonAnswer(Response):
-    """An answer of JSON bytes."""
+JSON = b"application/json"
 
-    media_type = "application/json"
 
-    def __init__(self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+class WholeAnswer(Response):
+    """An answer of bytes: of JSON, unless its content type says otherwise."""
+
+    def __init__(
+        self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None, content_type: bytes = JSON
+    ) -> None:
         self.status_code = status
+        self.content_type = content_type
         self.background = None
         self.body = body
         self.raw_headers = [(name.encode(), value.encode()) for name, value in headers.items()] if headers else []
@@ -28,7 +32,7 @@ class JsonAnswer(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer as any server takes it."""
         length = b"%d" % len(self.body)
-        headers = [(b"content-type", b"application/json"), (b"content-length", length), *self.raw_headers]
+        headers = [(b"content-type", self.content_type), (b"content-length", length), *self.raw_headers]
         await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 
@@ -42,7 +46,7 @@ class JsonAnswer(Response):
         own = b"".join([b"%s: %s\r\n" % header for header in self.raw_headers]) if self.raw_headers else b""
         if at_once is None or b"connection: " in own or not at_once.claim():
             return False
-        head = b"content-type: application/json\r\ncontent-length: %d\r\n%s%s" % (len(self.body), own, headers)
+        head = b"content-type: %s\r\ncontent-length: %d\r\n%s%s" % (self.content_type, len(self.body), own, headers)
         self._write(partial(at_once.write, self.status_code, head, self.body), is_alone)
         return True
 
@@ -50,22 +54,30 @@ class JsonAnswer(Response):
         write()
 
 
-class LoggedAnswer(JsonAnswer):
-    """An answer that is sent when its event is in the log."""
+class LoggedAnswer(WholeAnswer):
+    """An answer that is sent when its events are in the log."""
 
-    def __init__(self, body: bytes, events: EventLog, line: bytes, count: int) -> None:
-        """line: of the event log, which holds `count` events."""
-        super().__init__(body)
-        self._events, self._line, self._count = events, line, count
+    def __init__(
+        self,
+        body: bytes,
+        events: EventLog,
+        lines: bytes,
+        count: int,
+        headers: Mapping[str, str] | None = None,
+        content_type: bytes = JSON,
+    ) -> None:
+        """lines: of the event log, which hold `count` events."""
+        super().__init__(body, headers=headers, content_type=content_type)
+        self._events, self._lines, self._count = events, lines, count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Log, and send the answer as any server takes it."""
-        self._events.append(self._line, self._count)
+        self._events.append(self._lines, self._count)
         await super().__call__(scope, receive, send)
 
     def _write(self, write: Callable[[], None], is_alone: bool) -> None:
         if is_alone and not self._events.is_waiting:
-            self._events.append(self._line, self._count)
+            self._events.append(self._lines, self._count)
             write()
         else:
-            self._events.append_soon(self._line, self._count, write)
+            self._events.append_soon(self._lines, self._count, write)
