@@ -30,13 +30,16 @@ def refuse_no_number(
     where: str, value: Any, meaning: str, least: float | None = None, most: float | None = None
 ) -> None:
     """Raise DeclarationError where a value is no number within bounds, both included. meaning: what it is, for the error."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    # NaN compares with nothing.
-    if not is_number or value != value or (least is not None and value < least) or (most is not None and value > most):
+    if not is_number(value) or (least is not None and value < least) or (most is not None and value > most):
         low, high = "" if least is None else f" of at least {least}", "" if most is None else f" of at most {most}"
         raise DeclarationError(
             f"{where} is '{value}'; it must be a number{low}{' and' * bool(low and high)}{high}, {meaning}."
         )
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of YAML or JSON is a number, and not NaN, which compares with nothing."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
 
 
 def hint(word: Any, known: Iterable[Any]) -> str:

@@ -20,6 +20,7 @@ from serving.access.guard import Guard
 from serving.access.guarded import Guarded, leave_to_guarded, unexpected
 from serving.events.durable_log import DurableLog
 from serving.events.event_log import EventLog
+from serving.experiments.states import States
 from serving.metrics.metrics import Count, Durations, Metrics
 from serving.metrics.refusals import Refusals
 from serving.metrics.snapshots import Snapshots
@@ -131,7 +132,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     events = files.home() / "events"
     refused = Refusals(metrics)
     pushes = Pushes(events / "pushes", metrics)
-    current = CurrentRelease(releases_folder(), settings, metrics, pushes, refused)
+    states = States(events / "experiments", metrics)
+    current = CurrentRelease(releases_folder(), settings, metrics, pushes, states, refused)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -141,6 +143,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.events = EventLog(events / "predictions", metrics)
         app.state.push_log = DurableLog(events / "pushes", metrics)
         app.state.feedback_log = DurableLog(events / "feedback", metrics)
+        states.start()
         current.start()
         pushes.start()
         # The thread that scores is not to wait five milliseconds for the interpreter at each of its steps.
@@ -152,6 +155,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await current.release.finish()
         current.stop()
         pushes.stop()
+        states.stop()
         await app.state.push_log.close()
         await app.state.feedback_log.close()
         app.state.events.close()
@@ -171,6 +175,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.current = current
     app.state.pushes = pushes
+    app.state.states = states
     app.state.refusals = refused
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_http_exception)

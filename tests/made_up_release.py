@@ -47,24 +47,36 @@ def row(machine: str, event_at: dt.datetime, known_at: dt.datetime, heat: float 
 
 
 def publish(
-    home: Path, rows: Iterable[dict[str, Any]], as_of: dt.datetime = AS_OF, created_at: dt.datetime = AS_OF
+    home: Path,
+    rows: Iterable[dict[str, Any]],
+    as_of: dt.datetime = AS_OF,
+    created_at: dt.datetime = AS_OF,
+    *,
+    versions: int = 1,
+    aliases: dict[str, int] | None = None,
+    serving: dict[str, Any] | None = None,
 ) -> str:
-    """Publish a release of the view with these rows, whose ttl is one day, and of the model. Returns its name."""
+    """Publish a release of the view with these rows, whose ttl is one day, and of the model. Returns its name.
+
+    versions: how many the model has, which score differently; aliases: theirs, the first is champion unless told; serving: what
+    the model declares of how it is served.
+    """
     aside = home / "releases" / ".aside"
     for folder in ("features", "models"):
         (aside / folder).mkdir(parents=True)
     (aside / "release.duckdb").write_bytes(b"")
-    view, model = _view(aside, rows), _model(aside)
-    aliases = {"stops": {"champion": 1}}
-    name = identity(as_of.isoformat(), True, [view], [model], aliases, {}, "")
+    view, models = _view(aside, rows), [_model(aside, version) for version in range(1, versions + 1)]
+    named = {"stops": aliases or {"champion": 1}}
+    declared = {"stops": serving} if serving else {}
+    name = identity(as_of.isoformat(), True, [view], models, named, declared, "")
     manifest = Manifest(
         release=name,
         as_of=as_of.isoformat(),
         replay=True,
         views=[view],
-        models=[model],
-        aliases=aliases,
-        serving={},
+        models=models,
+        aliases=named,
+        serving=declared,
         catalog="",
         created_at=created_at.isoformat(),
         database="release.duckdb",
@@ -106,9 +118,9 @@ def _view(folder: Path, rows: Iterable[dict[str, Any]]) -> ReleasedView:
     )
 
 
-def _model(folder: Path) -> ReleasedModel:
-    path = folder / "models" / "stops_v1.txt"
-    path.write_bytes(_artifact())
+def _model(folder: Path, version: int) -> ReleasedModel:
+    path = folder / "models" / f"stops_v{version}.txt"
+    path.write_bytes(_artifact(version))
     view = ViewInput("machine", 1, "", ["machine"], 86_400.0, {"heat": "double"})
     request = [RequestField("machine", "VARCHAR", required=True)]
     signature = Signature("predicted_at", request, [view], [], MODEL_FEATURES, "binary", [], 0.5)
@@ -116,7 +128,7 @@ def _model(folder: Path) -> ReleasedModel:
     scorer = Scorer(path, LightGBM.artifact_format, sha256, signature)
     return ReleasedModel(
         model="stops",
-        version=1,
+        version=version,
         task="binary",
         estimator="lightgbm",
         artifact_format=LightGBM.artifact_format,
@@ -128,8 +140,8 @@ def _model(folder: Path) -> ReleasedModel:
 
 
 @functools.cache
-def _artifact() -> bytes:
+def _artifact(version: int) -> bytes:
     matrix = np.random.default_rng(1).normal(size=(200, 1))
     data = (matrix, (matrix[:, 0] > 0).astype(float))
     training = TrainingData("binary", 1, MODEL_FEATURES, data, data)
-    return LightGBM.train(training, {"num_boost_round": 3}, seed=1).artifact
+    return LightGBM.train(training, {"num_boost_round": 2 + version}, seed=1).artifact

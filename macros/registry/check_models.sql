@@ -14,6 +14,7 @@
             {%- do datasets.update({node.alias: {
                 'columns': eiderdown.data_types(node),
                 'not_features': [meta.dataset.row_id, meta.dataset.at] + labels,
+                'request': meta.dataset.get('request', []),
             }}) -%}
         {%- endif -%}
     {%- endfor -%}

@@ -71,7 +71,7 @@ class NextRelease:
         decision = dataclasses.replace(decision, decided_at=self._later(decision.decided_at))
         fold(self._session, [decision])
         named = self.aliases
-        models = write_models(self.table("model_versions"), named, self.views, self._written)
+        models = write_models(self.table("model_versions"), named, self._manifest.serving, self.views, self._written)
         check_models(self._written, [model for model in models if model not in self._manifest.models])
         old, catalog = self._manifest, registry_digest(self._session)
         name = identity(old.as_of, old.replay, old.views, models, named, old.serving, catalog)

@@ -71,7 +71,8 @@ class Manifest:
     """What a release holds. Its identity is its content: when it was made stays out of it.
 
     `replay`: the world stands still at as_of, so that is when predictions are made unless a request says otherwise.
-    `serving`: what models declare of how they are served, {model: {"slo_ms": 20}}; nothing of those that declare nothing.
+    `serving`: what models declare of how they are served, {model: {"slo_ms": 20, "experiment": {…}}}; nothing of those that
+    declare nothing.
     `catalog`: a digest of what the registry says of the views to those who look for features, which is served as well.
     """
 
@@ -81,7 +82,7 @@ class Manifest:
     views: list[ReleasedView]
     models: list[ReleasedModel]
     aliases: dict[str, dict[str, int]]
-    serving: dict[str, dict[str, float]]
+    serving: dict[str, dict[str, Any]]
     catalog: str
     created_at: str
     database: str
@@ -98,7 +99,7 @@ def identity(
     views: list[ReleasedView],
     models: list[ReleasedModel],
     aliases: dict[str, dict[str, int]],
-    serving: dict[str, dict[str, float]],
+    serving: dict[str, dict[str, Any]],
     catalog: str,
 ) -> str:
     """The name of the release with this content: 16 hex digits."""

@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from ml import files
 from ml.errors import ReleaseError
+from ml.experiments.declaration import pinned_versions
 from ml.release.manifest import ReleasedModel
 
 LATEST_VERSIONS = 3
@@ -21,13 +23,19 @@ def named_aliases(aliases: duckdb.DuckDBPyRelation) -> dict[str, dict[str, int]]
 
 
 def write_models(
-    versions: duckdb.DuckDBPyRelation, aliases: dict[str, dict[str, int]], views: dict[str, set[str]], folder: Path
+    versions: duckdb.DuckDBPyRelation,
+    aliases: dict[str, dict[str, int]],
+    serving: dict[str, dict[str, Any]],
+    views: dict[str, set[str]],
+    folder: Path,
 ) -> list[ReleasedModel]:
-    """Copy the artifacts of every aliased version and of each model's latest ones under a folder.
+    """Copy the artifacts of versions with an alias or in an experiment, and of each model's latest ones, under a folder.
 
-    versions: registry.model_versions; views: the fingerprints that a version may have been trained on, by view. Raises
-    ReleaseError for an aliased version that was trained on another, ArtifactError for an artifact that is not the recorded one.
+    versions: registry.model_versions; serving: what models declare of how they are served; views: the fingerprints that a version
+    may have been trained on, by view. Raises ReleaseError for a named version that was trained on another, ArtifactError for an
+    artifact that is not the recorded one.
     """
+    pinned = pinned_versions(serving)
     columns = (
         "model, version, task, estimator, artifact_format, artifact, artifact_sha256, "
         "cast(signature as varchar), cast(canary as varchar)"
@@ -36,11 +44,11 @@ def write_models(
     newest = {row[0]: row[1] for row in recorded}
     models = []
     for model, version, task, estimator, artifact_format, artifact, sha256, signature, canary in recorded:
-        is_aliased = version in aliases.get(model, {}).values()
-        if not is_aliased and version <= newest[model] - LATEST_VERSIONS:
+        is_named = version in aliases.get(model, {}).values() or (model, version) in pinned
+        if not is_named and version <= newest[model] - LATEST_VERSIONS:
             continue
         others = other_meanings(signature, views)
-        if others and is_aliased:
+        if others and is_named:
             raise ReleaseError(
                 f"{model} version {version} was trained on another meaning of {', '.join(others)} than the one that is to "
                 "be published, or the view is not online. Train again (dbt build --selector training_pipeline)."
@@ -54,14 +62,13 @@ def write_models(
     return models
 
 
-def declared_serving(decisions: duckdb.DuckDBPyRelation, models: list[ReleasedModel]) -> dict[str, dict[str, float]]:
-    """{model: what it declares of how it is served}, of those that a release holds and that declare something.
+def declared_serving(decisions: duckdb.DuckDBPyRelation) -> dict[str, dict[str, Any]]:
+    """{model: what it declares of how it is served}, of those that declare something.
 
     decisions: registry.training_decisions.
     """
-    released = {model.model for model in models}
     rows = decisions.select("model, cast(serving as varchar)").order("model").fetchall()
-    declared = {model: json.loads(serving) for model, serving in rows if model in released}
+    declared = {model: json.loads(serving) for model, serving in rows}
     return {model: serving for model, serving in declared.items() if serving}
 
 

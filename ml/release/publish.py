@@ -63,9 +63,10 @@ def _write_release(
         fold(session, read_decisions())
         named = named_aliases(released_table(session, "current_aliases"))
         versions = released_table(session, "model_versions")
-        models = write_models(versions, named, accepted_fingerprints(feature_views), written)
+        declared = declared_serving(released_table(session, "training_decisions"))
+        models = write_models(versions, named, declared, accepted_fingerprints(feature_views), written)
         catalog = registry_digest(session)
-        serving = declared_serving(released_table(session, "training_decisions"), models)
+        serving = {model: declared[model] for model in declared if model in {one.model for one in models}}
         name = identity(as_of.isoformat(), replay, views, models, named, serving, catalog)
         if is_whole(written.parent / name):
             return name

@@ -12,15 +12,20 @@ from ml.training.spec import ModelSpec
 def problems(request: str) -> str:
     """What is wrong with a project's models, a line each, empty where nothing is.
 
-    request: JSON {models: {name: config.meta.model}, datasets: {name: {columns: {name: type}, not_features: [name]}}}.
+    request: JSON {models: {name: config.meta.model}, datasets: {name: {columns: {name: type}, not_features: [name], request:
+    [name]}}}.
     """
     asked = json.loads(request)
-    found = []
+    found, specs = [], {}
     for name, declared in asked["models"].items():
         try:
-            _check(ModelSpec.parse(name, declared), asked["datasets"])
+            specs[name] = ModelSpec.parse(name, declared)
+            _check(specs[name], asked["datasets"])
         except DeclarationError as error:
             found.append(str(error))
+    if not found:
+        # Experiments name other models, which have to be right first.
+        found = _experiment_problems(specs, asked["datasets"])
     return "\n".join(found)
 
 
@@ -42,6 +47,38 @@ def _check(spec: ModelSpec, datasets: dict[str, dict[str, Any]]) -> None:
         )
     columns = datasets[spec.dataset]["columns"]
     check_columns(spec, columns, set(datasets[spec.dataset]["not_features"]))
+
+
+def _experiment_problems(specs: dict[str, ModelSpec], datasets: dict[str, dict[str, Any]]) -> list[str]:
+    found = []
+    names: dict[str, str] = {}
+    for spec in specs.values():
+        experiment = spec.serving.experiment
+        if experiment is None:
+            continue
+        where = f"model {spec.name}: config.meta.model.serving.experiment"
+        if experiment.name in names:
+            found.append(f"{where}.name: '{experiment.name}' is that of {names[experiment.name]}; take another.")
+        names[experiment.name] = spec.name
+        for name, arm in experiment.arms.items():
+            if arm.model not in specs:
+                found.append(
+                    f"{where}.arms.{name}: there is no model '{arm.model}' in the project; its models are "
+                    f"{', '.join(specs)}.{hint(arm.model, specs)}"
+                )
+            elif specs[arm.model].task != spec.task:
+                found.append(
+                    f"{where}.arms.{name}: {arm.model} is a {specs[arm.model].task}, and {spec.name} a {spec.task}; "
+                    "take models of one task."
+                )
+        fields = datasets[spec.dataset]["request"]
+        for column in experiment.unit:
+            if column not in fields:
+                found.append(
+                    f"{where}.unit: '{column}' is no request field of the dataset {spec.dataset}; these are "
+                    f"{', '.join(fields)}.{hint(column, fields)}"
+                )
+    return found
 
 
 def check_columns(spec: ModelSpec, columns: dict[str, str], not_features: set[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from ml.declared import hint, refuse_no_number, refuse_other, refuse_unknown
 from ml.errors import DeclarationError
 from ml.estimators import ESTIMATORS
+from ml.experiments.declaration import ExperimentSpec
 from ml.training.learn_from import LearnFrom
 from ml.training.retrain import Retrain
 from ml.tuning.declaration import Tuning, parse_tuning
@@ -58,11 +59,13 @@ class Promote:
 @dataclass(frozen=True)
 class Serving:
     """How the server is to answer with the model. slo_ms: within how many milliseconds; None is the server's own setting.
+    experiment: by whom requests are answered that name no version; None is the champion.
 
     A release carries it; a change of it trains nothing.
     """
 
     slo_ms: float | None = None
+    experiment: ExperimentSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ class ModelSpec:
             "automl": search if is_automl else None,
             "split": parse_split(f"{where}.split", declared.get("split", {})),
             "promote": _parse_promote(f"{where}.promote", task, declared.get("promote", {})),
-            "serving": _parse_serving(f"{where}.serving", declared.get("serving", {})),
+            "serving": _parse_serving(f"{where}.serving", task, declared.get("serving", {})),
             "retrain": Retrain.parse(f"{where}.retrain", declared.get("retrain", "on_change")),
             "learn_from": learn_from,
         }
@@ -221,11 +224,13 @@ def _parse_promote(where: str, task: str, declared: dict[str, Any]) -> Promote:
     return promote
 
 
-def _parse_serving(where: str, declared: dict[str, Any]) -> Serving:
+def _parse_serving(where: str, task: str, declared: dict[str, Any]) -> Serving:
     refuse_unknown(where, declared, [entry.name for entry in fields(Serving)])
     if "slo_ms" in declared:
         refuse_no_number(f"{where}.slo_ms", declared["slo_ms"], "milliseconds", 1, 60_000)
-    return Serving(**declared)
+    given = declared.get("experiment")
+    experiment = None if given is None else ExperimentSpec.parse(f"{where}.experiment", task, given)
+    return Serving(declared.get("slo_ms"), experiment)
 
 
 def parse_split(where: str, declared: dict[str, Any]) -> Split:

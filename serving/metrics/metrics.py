@@ -50,6 +50,12 @@ DECLARED = {
     "eiderdown_cache": Declared(
         "counter", "Look-ups in the cache of predictions: hit, miss, or joined to one in flight.", (*_MODEL, "outcome")
     ),
+    "eiderdown_arm_failures": Declared(
+        "counter", "Requests that an arm of an experiment could not score, by its version.", _MODEL
+    ),
+    "eiderdown_arm_late": Declared(
+        "counter", "Requests for which an arm of an ensemble was not ready by the deadline, by its version.", _MODEL
+    ),
     "eiderdown_queue_rows": Declared("gauge", "Rows that wait for a model.", ("model",)),
     "eiderdown_refused": Declared("counter", "Requests that were refused, by reason.", ("reason",)),
     "eiderdown_release": Declared("gauge", "1 for the release that is served.", ("release",), over_workers="max"),

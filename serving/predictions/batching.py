@@ -45,11 +45,17 @@ class Batcher:
     """Scores jobs in batches. All methods are called from the event loop's thread."""
 
     def __init__(
-        self, predict: Predict, slo_seconds: float, most_rows: int, observe: Observe, fixed_rows: int = 0
+        self,
+        predict: Predict,
+        slo_seconds: float,
+        most_rows: int,
+        observe: Observe,
+        fixed_rows: int = 0,
+        short_seconds: float = SHORT_SECONDS,
     ) -> None:
         """slo_seconds: the objective for the time from submission to prediction; most_rows: of any batch; observe: is told
         of each batch its rows, the rows that wait, the longest wait in seconds and its stages; fixed_rows: in place of a
-        size that adapts."""
+        size that adapts; short_seconds: a batch that takes less is scored on the event loop."""
         self.cost = CostModel()
         self.queued_rows = 0
         self._predict = predict
@@ -57,6 +63,7 @@ class Batcher:
         self._most_rows = most_rows
         self._fixed_rows = fixed_rows
         self._observe = observe
+        self._short = short_seconds
         self._queue: deque[Job] = deque()
         self._largest = _FIRST_ROWS
         self._is_due = False
@@ -84,7 +91,7 @@ class Batcher:
     @property
     def is_slow(self) -> bool:
         """Whether what is queued is scored in a thread, or waits for what is: its client may leave, or its time be up."""
-        return self.is_busy or self.cost.seconds(self.queued_rows) >= SHORT_SECONDS
+        return self.is_busy or self.cost.seconds(self.queued_rows) >= self._short
 
     @property
     def most_rows(self) -> int:
@@ -120,7 +127,7 @@ class Batcher:
         loop = asyncio.get_running_loop()
         rows = sum(len(job.rows) for job in jobs)
         foreseen = self.cost.seconds(rows)
-        if foreseen < SHORT_SECONDS:
+        if foreseen < self._short:
             self._score(jobs, self._settle)
             self._wake(loop)
             return

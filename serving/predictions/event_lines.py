@@ -11,16 +11,25 @@ from serving.requests.instances import Row
 
 
 class EventLines:
-    """What is the same of each line of a version of a model in a release is rendered once."""
+    """What is the same of each line is rendered once."""
 
-    def __init__(self, predictor: Predictor, release: str) -> None:
-        released, self._classes = predictor.released, predictor.signature.classes
-        names: dict[str, Any] = {"model": released.model, "version": released.version, "release": release}
-        names["fields"] = list(predictor.fields.types)
-        names["names"] = [feature.name for feature in predictor.signature.features]
-        if self._classes:
-            names["classes"] = self._classes
+    def __init__(
+        self, model: str, version: int, release: str, fields: list[str], features: list[str], classes: list[str]
+    ) -> None:
+        names: dict[str, Any] = {"model": model, "version": version, "release": release}
+        names |= {"fields": fields, "names": features}
+        self._classes = classes
+        if classes:
+            names["classes"] = classes
         self._head = orjson.dumps(names)[:-1] + b',"request_id":"'
+
+    @classmethod
+    def of(cls, predictor: Predictor, release: str) -> "EventLines":
+        """The lines of a version of a model."""
+        released, signature = predictor.released, predictor.signature
+        features = [feature.name for feature in signature.features]
+        fields = list(predictor.fields.types)
+        return cls(released.model, released.version, release, fields, features, signature.classes)
 
     def line(self, request_id: str, rows: list[Row], predictions: list[Prediction], more: bytes = b"") -> bytes:
         """The line: a list for each column, with an entry for each instance. more: other fields, as JSON with a comma behind."""

@@ -14,7 +14,7 @@ from ml.scoring.request_features import ExpressionError
 from serving.metrics.metrics import Metrics
 from serving.metrics.refusals import Refusals
 from serving.predictions.answered import Answered, head_of
-from serving.predictions.batching import Batcher
+from serving.predictions.batching import SHORT_SECONDS, Batcher
 from serving.predictions.cache import CacheCounts, PredictionCache, Wait
 from serving.predictions.event_lines import EventLines
 from serving.predictions.predictor import Explanation, Prediction, Predictor, Stages, no_features
@@ -58,12 +58,16 @@ class ServedModel(Target):
         settings: Settings,
         metrics: Metrics,
         refusals: Refusals,
+        is_apart: bool = False,
     ) -> None:
-        """Scores a row a few times, so that what is slow at first is over. Raises ReleaseError where that fails."""
-        released = predictor.released
+        """Scores a row a few times, so that what is slow at first is over. Raises ReleaseError where that fails.
+
+        is_apart: whether all is scored in a thread of its own, however short, so that it never holds up others.
+        """
+        self.released = released = predictor.released
         self.name, self.version, self.signature = released.model, released.version, predictor.signature
         self.predictor = predictor
-        self.events = EventLines(predictor, release)
+        self.events = EventLines.of(predictor, release)
         self._release = release
         self._head = head_of(self.name, self.version, release)
         labels = {"model": released.model, "version": str(released.version)}
@@ -75,7 +79,10 @@ class ServedModel(Target):
             status: metrics.counter("eiderdown_predictions", status=status, **labels) for status in ("ok", "incomplete")
         }
         numbers = _BatchNumbers(metrics, labels)
-        self._batcher = Batcher(predictor.predict, slo_seconds, settings.max_instances, numbers, settings.fixed_batch)
+        self._batcher = Batcher(
+            *(predictor.predict, slo_seconds, settings.max_instances, numbers, settings.fixed_batch),
+            short_seconds=0.0 if is_apart else SHORT_SECONDS,
+        )
         self._cache = None
         if settings.cache_rows:
             counts = {

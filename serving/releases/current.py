@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from ml.release.manifest import current_release
+from serving.experiments.states import States
 from serving.metrics.metrics import Metrics
 from serving.metrics.refusals import Refusals
 from serving.pushes.follow import Pushes
@@ -24,7 +25,9 @@ class CurrentRelease:
     A release that does not load leaves the one before it serving; `problem` says why, until one loads.
     """
 
-    def __init__(self, folder: Path, settings: Settings, metrics: Metrics, pushes: Pushes, refusals: Refusals) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, metrics: Metrics, pushes: Pushes, states: States, refusals: Refusals
+    ) -> None:
         self.folder = folder
         self.release: ServedRelease | None = None
         self.problem: str | None = None
@@ -33,6 +36,7 @@ class CurrentRelease:
         self._settings = settings
         self._metrics = metrics
         self._pushes = pushes
+        self._states = states
         self._refusals = refusals
         self._parts = LoadedParts()
         self._stop = threading.Event()
@@ -60,6 +64,7 @@ class CurrentRelease:
             self._failed, self._retry_at = name, time.monotonic() + RETRY_SECONDS
             release = ServedRelease(self.folder / name, self._parts, self._settings, self._metrics, self._refusals)
             self._pushes.adopt(release, self.release)
+            self._states.serve({one.fingerprint: one.take for one in release.experiments.values()})
             self._parts.forget_others(self.folder / name)
         except Exception as error:
             # Whatever is wrong with a release, the one before it goes on, and so does the thread that looks for the next.

@@ -1,7 +1,13 @@
 """A release with what a server adds to it: the queue, the cache and the numbers of each model, which go with it."""
 
 from pathlib import Path
+from typing import Any
 
+from ml.errors import DeclarationError
+from ml.experiments.declaration import ENSEMBLES, ExperimentSpec
+from serving.experiments.ensemble import Ensemble
+from serving.experiments.experiment import Experiment, NotRunnableError
+from serving.experiments.split import Split
 from serving.metrics.metrics import Metrics
 from serving.metrics.refusals import Refusals
 from serving.predictions.served_model import ServedModel
@@ -20,20 +26,53 @@ class ServedRelease(Release):
     ) -> None:
         """Load a release and score a row with each of its models. Raises what loading or scoring raises."""
         super().__init__(folder, parts)
+        self._settings, self._metrics, self._refusals = settings, metrics, refusals
         self.models: dict[str, dict[int, ServedModel]] = {}
-        for (model, version), predictor in sorted(self.predictors.items()):
-            slo_ms = self.manifest.serving.get(model, {}).get("slo_ms", settings.slo_ms)
-            served = ServedModel(predictor, self.name, slo_ms / 1000, settings, metrics, refusals)
-            self.models.setdefault(model, {})[version] = served
+        for model, version in sorted(self.predictors):
+            self.models.setdefault(model, {})[version] = self._serve(model, version)
+        self.experiments: dict[str, Experiment] = {}
+        """By the model that clients ask for."""
+        self.waiting: dict[str, str] = {}
+        """Of models whose experiment is not in force: why."""
+        for model, declared in self.manifest.serving.items():
+            if "experiment" in declared and model in self.models:
+                try:
+                    self.experiments[model] = self._experiment(model, declared["experiment"])
+                except (NotRunnableError, DeclarationError) as error:
+                    self.waiting[model] = str(error)
+
+    def _serve(self, model: str, version: int, is_apart: bool = False) -> ServedModel:
+        slo_ms = self.manifest.serving.get(model, {}).get("slo_ms", self._settings.slo_ms)
+        predictor = self.predictors[model, version]
+        others = self._settings, self._metrics, self._refusals
+        return ServedModel(predictor, self.name, slo_ms / 1000, *others, is_apart=is_apart)
+
+    def _experiment(self, model: str, declared: dict[str, Any]) -> Experiment:
+        """Raises NotRunnableError, and DeclarationError where it was declared for another version of the platform."""
+        task = next(iter(self.models[model].values())).signature.task
+        spec = ExperimentSpec.parse(f"the experiment of {model}", task, declared)
+        arms: dict[str, ServedModel] = {}
+        for name, version in spec.resolve(self.aliases).items():
+            arm = spec.arms[name]
+            if version is None:
+                raise NotRunnableError(f"the arm {name} waits for a version with the alias {arm}")
+            if (arm.model, version) not in self.predictors:
+                raise NotRunnableError(f"the arm {name} waits for the version {arm}, which the release does not hold")
+            is_ensemble = spec.policy in ENSEMBLES
+            arms[name] = self._serve(arm.model, version, True) if is_ensemble else self.models[arm.model][version]
+        made = Ensemble if spec.policy in ENSEMBLES else Split
+        return made(model, self.name, spec, arms, self._metrics)
 
     def target(self, model: str, alias: str | None = None, version: int | None = None) -> Target:
-        """What answers a request for a model: the version that it names, or the champion.
+        """What answers a request for a model: the version that it names, or else its experiment, or else the champion.
 
         Raises Problem 404 where there is none.
         """
         versions = self.models.get(model)
         if versions is None:
             raise Problem(404, f"no such model in the release; the models are {', '.join(self.models) or 'none'}")
+        if version is None and alias is None and model in self.experiments:
+            return self.experiments[model]
         if version is None:
             alias = "champion" if alias is None else alias
             aliases = self.aliases.get(model, {})
@@ -52,3 +91,5 @@ class ServedRelease(Release):
         for versions in self.models.values():
             for served in versions.values():
                 await served.finish()
+        for experiment in self.experiments.values():
+            await experiment.finish()

@@ -48,7 +48,7 @@ async def ready(request: Request) -> JSONResponse:
     is_stopping = getattr(request.state, "is_stopping", False)
     parts = (
         *(state.current, state.events, state.push_log, state.feedback_log),
-        *(state.pushes, state.guard, state.refusals),
+        *(state.pushes, state.states, state.guard, state.refusals),
     )
     problems = [part.problem for part in parts if part.problem]
     if is_stopping:

@@ -1,12 +1,13 @@
 """GET /models and GET /models/{model}."""
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from serving.problems import NO_RELEASE, NO_SUCH_NAME, Problem, ProblemAnswer, refusals
 from serving.releases.release import Release
+from serving.releases.served_release import ServedRelease
 from serving.routes.state import current_release
 
 router = APIRouter(tags=["models"])
@@ -55,6 +56,25 @@ class VersionAnswer(BaseModel):
     features: list[FeatureField]
 
 
+class ArmAnswer(BaseModel):
+    """An arm of an experiment, with the share of the requests, or of an ensemble's answer, that it has now."""
+
+    model: str
+    version: int
+    weight: float
+
+
+class ExperimentAnswer(BaseModel):
+    """Who answers requests that name no version. `waiting`: champion does, since an arm is not there yet."""
+
+    name: str
+    policy: str
+    status: Literal["running", "stopped", "full", "waiting"]
+    reason: str | None = None
+    fingerprint: str | None = None
+    arms: dict[str, ArmAnswer] = {}
+
+
 class ModelAnswer(BaseModel):
     """A model of the release with its versions."""
 
@@ -62,6 +82,7 @@ class ModelAnswer(BaseModel):
     release: str
     versions: list[VersionAnswer]
     aliases: dict[str, int]
+    experiment: ExperimentAnswer | None = None
 
 
 @router.get("/models", responses={200: {"model": ModelsAnswer}, **refusals(NO_RELEASE)})
@@ -105,7 +126,33 @@ async def model(model: str, request: Request) -> dict[str, Any]:
                 "features": [{"name": feature.name, "type": feature.type} for feature in signature.features],
             }
         )
-    return {**_model(release, model), "release": release.name, "versions": versions}
+    answer = {**_model(release, model), "release": release.name, "versions": versions}
+    if experiment := _experiment(release, model):
+        answer["experiment"] = experiment
+    return answer
+
+
+def _experiment(release: ServedRelease, model: str) -> dict[str, Any] | None:
+    declared = release.manifest.serving.get(model, {}).get("experiment")
+    if declared is None:
+        return None
+    names = {"name": declared["name"], "policy": declared["policy"]}
+    if model not in release.experiments:
+        return names | {"status": "waiting", "reason": release.waiting[model]}
+    experiment = release.experiments[model]
+    weights = experiment.weights
+    arms = {
+        name: {"model": made_by.model, "version": made_by.version, "weight": weights[name]}
+        for name, made_by in experiment.versions.items()
+    }
+    state = experiment.state
+    return {
+        **names,
+        "status": state.status if state else "running",
+        "reason": state.reason if state else None,
+        "fingerprint": experiment.fingerprint,
+        "arms": arms,
+    }
 
 
 def _model(release: Release, name: str) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Who gets which model: experiments as declared, and the policies that move their weights."""
