@@ -20,6 +20,7 @@ from serving.access.guard import Guard
 from serving.access.guarded import Guarded, leave_to_guarded, unexpected
 from serving.events.durable_log import DurableLog
 from serving.events.event_log import EventLog
+from serving.experiments.companions import Companions
 from serving.experiments.states import States
 from serving.metrics.metrics import Count, Durations, Metrics
 from serving.metrics.refusals import Refusals
@@ -135,6 +136,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     states = States(events / "experiments", metrics)
     current = CurrentRelease(releases_folder(), settings, metrics, pushes, states, refused)
 
+    companions = Companions(lambda: current.release)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         log_json_lines()
@@ -146,11 +149,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         states.start()
         current.start()
         pushes.start()
+        companions.start()
         # The thread that scores is not to wait five milliseconds for the interpreter at each of its steps.
         sys.setswitchinterval(_SWITCH_SECONDS)
         collecting = asyncio.create_task(collect_garbage())
         yield
         collecting.cancel()
+        companions.stop()
         if current.release is not None:
             await current.release.finish()
         current.stop()

@@ -9,13 +9,8 @@ from typing import Any
 from ml.declared import refuse_no_number, refuse_other, refuse_unknown
 from ml.digest import digest
 from ml.errors import DeclarationError
+from ml.experiments.losses import LOSSES
 
-LOSSES = {
-    "binary": ("brier", "log_loss", "error"),
-    "multiclass": ("brier", "log_loss", "error"),
-    "regression": ("absolute", "squared"),
-}
-"""By which a prediction is judged when its outcome is known. The first is taken where none is named."""
 SETTINGS: dict[str, tuple[str, ...]] = {
     "ab": ("weights", "unit"),
     "canary": ("unit", "steps", "step_outcomes", "margin", "error"),
@@ -134,6 +129,11 @@ class ExperimentSpec:
             "steps": _parse_steps(f"{where}.steps", declared.get("steps", [0.01, 0.05, 0.25, 0.5])),
         }
         return cls(**{**declared, **checked})
+
+    @property
+    def policy_settings(self) -> dict[str, Any]:
+        """What its policy is told, of what the experiment declares (ml/experiments/policies)."""
+        return {name: getattr(self, name) for name in SETTINGS[self.policy] if name not in ("unit", "deadline_ms")}
 
     def resolve(self, aliases: Mapping[str, Mapping[str, int]]) -> dict[str, int | None]:
         """The version that each arm is now; None where no version has its alias."""

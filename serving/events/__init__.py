@@ -1,1 +1,1 @@
-"""What is appended for the next `dbt run`: predictions, outcomes, pushed rows."""
+"""What is appended for the next `dbt run`, and for other processes: predictions, outcomes, pushed rows, states."""

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ml.experiments.states import ExperimentState, follows
+from serving.events.appended_lines import AppendedLines
 from serving.metrics.metrics import Metrics
-from serving.pushes.appended_lines import AppendedLines
 
 SECONDS_BETWEEN_READS = 0.2
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import orjson
 
+from serving.events.appended_lines import AppendedLines
 from serving.metrics.metrics import Metrics
-from serving.pushes.appended_lines import AppendedLines
 from serving.releases.online_view import OnlineView
 from serving.releases.release import Release
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.pushes import appended_lines
-from serving.pushes.appended_lines import AppendedLines
+from serving.events import appended_lines
+from serving.events.appended_lines import AppendedLines
 
 STEPS = st.lists(
     st.one_of(

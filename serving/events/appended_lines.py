@@ -2,8 +2,9 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 MOST_BYTES = 8 * 1024 * 1024
 """Read at a time; also the longest line, which is above a request's greatest body."""
@@ -13,15 +14,26 @@ _TICK_SECONDS = 2.0
 """Above the coarsest clock that stamps a folder: one that has changed so lately may change again within a tick."""
 
 
+class Line(NamedTuple):
+    """A line, without its end: of which file, and at which of its bytes the next one begins."""
+
+    file: str
+    next_at: int
+    text: bytes
+
+
 class AppendedLines:
     """Reads complete lines of `*.jsonl` files, each once. When nothing changes it costs a stat of the folder and of each
     file that may grow.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, read: Mapping[str, int] | None = None, since: float = 0.0) -> None:
+        """read: the bytes of files that were read before, by name; since: files that nobody has written to from then on, in
+        seconds since 1970, are passed over."""
         self._folder = folder
-        self._read: dict[str, int] = {}
-        """The bytes read of each file, by name."""
+        self._since = since
+        self.bytes_read: dict[str, int] = dict(read or {})
+        """Of each file, by name, as far as its lines were handed out, or are about to be."""
         self._growing: set[str] = set()
         self._changed_ns: int | None = None
         self.problem: str | None = None
@@ -29,6 +41,10 @@ class AppendedLines:
 
     def read(self) -> Iterator[bytes]:
         """The lines that are new, without their ends, file by file; none of them is empty."""
+        return (line.text for line in self.read_lines())
+
+    def read_lines(self) -> Iterator[Line]:
+        """The same, with where they stand."""
         self.problem = None
         try:
             self._list()
@@ -53,21 +69,21 @@ class AppendedLines:
         if time.time() - changed_ns / 1e9 > _TICK_SECONDS:
             self._changed_ns = changed_ns
 
-    def _read_file(self, name: str) -> Iterator[bytes]:
+    def _read_file(self, name: str) -> Iterator[Line]:
         path = self._folder / name
         try:
             state = path.stat()
         except FileNotFoundError:
             self._growing.discard(name)
             return
-        offset = self._read.get(name, 0)
-        if state.st_size > offset:
+        offset = self.bytes_read.get(name, 0)
+        if state.st_size > offset and state.st_mtime >= self._since:
             with path.open("rb") as file:
                 while content := self._read_lines(file.fileno(), offset):
                     # Before the lines are handed out: one that cannot be used is not read again and again.
-                    offset += len(content)
-                    self._read[name] = offset
-                    yield from filter(None, content.split(b"\n"))
+                    start, offset = offset, offset + len(content)
+                    self.bytes_read[name] = offset
+                    yield from _lines(name, start, content)
         if time.time() - state.st_mtime > _FINISHED_SECONDS:
             self._growing.discard(name)
 
@@ -80,3 +96,10 @@ class AppendedLines:
         content = os.pread(descriptor, MOST_BYTES, offset)
         end = content.rfind(b"\n") + 1
         return content[:end] if end or len(content) < MOST_BYTES else content
+
+
+def _lines(name: str, start: int, content: bytes) -> Iterator[Line]:
+    for text in content.split(b"\n"):
+        start += len(text) + 1
+        if text:
+            yield Line(name, start, text)

@@ -1,0 +1,82 @@
+"""Processes beside the server, one of a kind in a home: what they do, or how they fail, costs no request its time.
+
+`python -m serving.experiments.beside learner|shadow <pipe of the parent>`; serving/experiments/companions.py starts them.
+"""
+
+import fcntl
+import logging
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ml import files
+from serving.process.json_logs import log_json_lines
+
+KINDS = ("learner", "shadow")
+SECONDS_BETWEEN_ROUNDS = 0.2
+_NICE = 10
+"""What is beside comes after what is asked, also where both want one core."""
+
+logger = logging.getLogger("serving")
+
+
+def folder() -> Path:
+    """Where they keep what is theirs."""
+    return files.home() / "experiments"
+
+
+@contextmanager
+def the_only_one(kind: str) -> Iterator[bool]:
+    """Whether this process is the only one of its kind in the home; it goes with the process."""
+    folder().mkdir(parents=True, exist_ok=True)
+    with (folder() / f"{kind}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def run(kind: str, parent: int) -> None:
+    """Do rounds until the parent's end of the pipe is closed, or a signal ends this process."""
+    make: Callable[[], Callable[[], None]]
+    if kind == "learner":
+        from serving.experiments.learner import Learner
+
+        make = lambda: Learner().round  # noqa: E731
+    else:
+        from serving.experiments.shadow import Shadow
+
+        make = lambda: Shadow().round  # noqa: E731
+    with the_only_one(kind) as is_only:
+        if not is_only:
+            return
+        os.nice(_NICE)
+        one_round = make()
+        problem = ""
+        while not select.select([parent], [], [], SECONDS_BETWEEN_ROUNDS)[0]:
+            try:
+                one_round()
+                problem = ""
+            except Exception as error:
+                # Whatever a round meets, the next may not.
+                if str(error) != problem:
+                    problem = str(error)
+                    logger.exception({"event": f"{kind}_failed", "problem": problem})
+
+
+def main() -> None:
+    """Be one of the processes."""
+    kind, parent = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    log_json_lines()
+    run(kind, int(parent))
+
+
+if __name__ == "__main__":
+    main()

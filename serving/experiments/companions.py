@@ -1,0 +1,77 @@
+"""Starts the processes beside the server that its experiments need, and again those that have ended."""
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+from ml.experiments.declaration import LEARNING
+from serving.experiments.beside import KINDS, the_only_one
+from serving.releases.served_release import ServedRelease
+
+SECONDS_BETWEEN_LOOKS = 0.5
+
+logger = logging.getLogger("serving")
+
+
+class Companions:
+    """Has one process of each kind that is needed in the home; of several servers, any starts it. Mostly none is needed."""
+
+    def __init__(self, release: Callable[[], ServedRelease | None]) -> None:
+        self._release = release
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="companions", daemon=True)
+        # The processes hold the one end of the pipe, and this one the other, which closes with it.
+        self._reading, self._writing = os.pipe()
+
+    def start(self) -> None:
+        """Begin to look what is needed."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the processes."""
+        self._stop.set()
+        self._thread.join()
+        os.close(self._writing)
+        for process in self._running.values():
+            process.terminate()
+        for process in self._running.values():
+            process.wait()
+        os.close(self._reading)
+
+    def _needed(self) -> set[str]:
+        release = self._release()
+        policies = {one.spec.policy for one in release.experiments.values()} if release else set()
+        found = {"learner"} if policies & set(LEARNING) else set()
+        return found | ({"shadow"} if "shadow" in policies else set())
+
+    def _keep(self) -> None:
+        while not self._stop.wait(SECONDS_BETWEEN_LOOKS):
+            needed = self._needed()
+            for kind in KINDS:
+                process = self._running.get(kind)
+                if process is not None and process.poll() is not None:
+                    if process.returncode:
+                        logger.error({"event": "companion_ended", "kind": kind, "status": process.returncode})
+                    del self._running[kind]
+                elif process is not None and kind not in needed:
+                    process.terminate()
+                    process.wait()
+                    del self._running[kind]
+                elif process is None and kind in needed:
+                    self._begin(kind)
+
+    def _begin(self, kind: str) -> None:
+        with the_only_one(kind) as is_free:
+            if not is_free:
+                return
+        self._running[kind] = subprocess.Popen(
+            [sys.executable, "-P", "-m", "serving.experiments.beside", kind, str(self._reading)],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[self._reading],
+            # A group of its own: Ctrl+C in a terminal reaches the server alone.
+            process_group=0,
+        )
