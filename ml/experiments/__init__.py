@@ -1,1 +1,1 @@
-"""Who gets which model: experiments as declared, and the policies that move their weights."""
+"""Who gets which model: experiments as declared, what predictions cost, and the policies that learn from it."""

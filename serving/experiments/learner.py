@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from ml.experiments.losses import loss_of
-from ml.experiments.policies import POLICIES, Observation
 
 from ml import files
 from ml.experiments.declaration import CONTROL, ENSEMBLES, LEARNING
+from ml.experiments.losses import loss_of
+from ml.experiments.policies import POLICIES, Observation
 from ml.experiments.states import KIND, ExperimentState
 from serving.events.appended_lines import AppendedLines, Line
 from serving.events.event_file import EventFile

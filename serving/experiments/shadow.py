@@ -1,4 +1,4 @@
-"""Scores again what was answered, by the arms that are tried in the shadow: from the event log, so that no request knows of it."""
+"""Scores again what was answered, by arms that are tried in the shadow: from the event log, so that no request knows of it."""
 
 import json
 import logging
@@ -10,8 +10,6 @@ from typing import Any
 import orjson
 
 from ml import files
-from ml.errors import EiderdownError
-from ml.release.manifest import releases_folder
 from serving.events.appended_lines import AppendedLines, Line
 from serving.events.event_file import EventFile
 from serving.experiments.beside import folder
@@ -134,10 +132,12 @@ class Shadow:
         loaded = self._loaded.get(event["release"])
         if loaded is None:
             return []
-        *names, at = event["fields"]
+        names = event["fields"][:-1]
         lines = []
         for shadow in loaded.shadows.get(event["assignment"]["fingerprint"], ()):
-            known = [(place, name) for place, name in enumerate([*names, shadow.at]) if name in shadow.predictor.fields.types]
+            known = [
+                (place, name) for place, name in enumerate([*names, shadow.at]) if name in shadow.predictor.fields.types
+            ]
             instances = [{name: values[place] for place, name in known} for values in event["instances"]]
             rows = shadow.predictor.check(instances, len(instances), loaded.release.as_of)
             start = time.perf_counter()
@@ -167,5 +167,7 @@ class Shadow:
             time.sleep(1)
             began = self._began
             if began is not None and time.monotonic() - began > SECONDS_TO_SCORE:
-                logger.error({"event": "shadow_hangs", "problem": f"a request took more than {SECONDS_TO_SCORE:.0f} seconds"})
+                logger.error(
+                    {"event": "shadow_hangs", "problem": f"a request took more than {SECONDS_TO_SCORE:.0f} seconds"}
+                )
                 os._exit(1)

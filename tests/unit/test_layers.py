@@ -15,6 +15,8 @@ SERVING_MAY_USE = {
     "ml.errors",
     "ml.experiments.assignment",
     "ml.experiments.declaration",
+    "ml.experiments.losses",
+    "ml.experiments.policies",
     "ml.experiments.states",
     "ml.files",
     "ml.field_types",
