@@ -1,6 +1,5 @@
 """POST /get-online-features, the request of Feast's feature server: its remote online store (`type: remote`) can ask here."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -73,6 +72,17 @@ class _Reference:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request that was checked. views and keys: by the names that the views are asked by; columns: of entities, as sent."""
+
+    views: dict[str, OnlineView]
+    references: list[_Reference]
+    columns: Columns
+    keys: dict[str, list[Row]]
+    is_versioned: bool
+
+
 BODY = json_body(
     "entities",
     features={
@@ -111,19 +121,16 @@ async def get_online_features(request: Request) -> Response:
     if body.get("feature_service") is not None:
         message = "there are no feature services here; send `features`, each as <view>:<feature>"
         raise Problem(422, message, ("feature_service",))
-    views: dict[str, OnlineView] = {}
-    references = list(_references(release, body.get("features"), _flag(body, "full_feature_names"), views))
-    columns = _columns(body.get("entities"), settings.max_instances)
-    _check_names(views, references, columns)
-    count = len(next(iter(columns.values())))
+    columns = body.get("entities")
+    if not isinstance(columns, dict) or not columns:
+        raise Problem(422, "must be an object with a list for each key column", ("entities",))
+    is_full = _flag(body, "full_feature_names")
+    views, references = _references(release, body.get("features"), is_full, set(columns))
+    _check_columns(columns, views, settings.max_instances)
     keys = {name: _keys(view, columns) for name, view in views.items()}
-    names = views if _flag(body, "include_feature_view_version_metadata") else []
-    versions = [{"name": name, "version": views[name].released.version} for name in names]
-    if count * len(references) > _MANY_VALUES:
-        answer = await run_in_threadpool(_answer, release, views, references, columns, keys, versions)
-    else:
-        answer = _answer(release, views, references, columns, keys, versions)
-    return JsonAnswer(answer)
+    asked = _Asked(views, references, columns, keys, _flag(body, "include_feature_view_version_metadata"))
+    is_long = len(next(iter(columns.values()))) * len(references) > _MANY_VALUES
+    return JsonAnswer(await run_in_threadpool(_answer, release, asked) if is_long else _answer(release, asked))
 
 
 def _flag(body: dict[str, Any], name: str) -> bool:
@@ -134,53 +141,46 @@ def _flag(body: dict[str, Any], name: str) -> bool:
 
 
 def _references(
-    release: ServedRelease, features: Any, is_full: bool, views: dict[str, OnlineView]
-) -> Iterator[_Reference]:
-    """The features that are asked for; their views, by the names that they are asked by, are added to `views`."""
+    release: ServedRelease, features: Any, is_full: bool, taken: set[str]
+) -> tuple[dict[str, OnlineView], list[_Reference]]:
+    """The views by the names that they are asked by, and the features. taken: names that the answer has already."""
     if not isinstance(features, list) or not features:
         raise Problem(422, "must be a list of at least one feature, each as <view>:<feature>", ("features",))
+    views: dict[str, OnlineView] = {}
+    references = []
     for place, text in enumerate(features):
+        location = ("features", place)
         view, _, feature = text.partition(":") if isinstance(text, str) else ("", "", "")
         if not view or not feature:
-            raise Problem(422, "must be a text such as <view>:<feature>", ("features", place))
+            raise Problem(422, "must be a text such as <view>:<feature>", location)
         if view not in views:
-            views[view] = stored_view(release, view, ("features", place))
+            views[view] = stored_view(release, view, location)
         known = views[view].released.columns
         if feature not in known:
-            raise Problem(
-                404, f"the view has no such feature; its features are {', '.join(known)}", ("features", place)
-            )
-        yield _Reference(view, feature, f"{view}__{feature}" if is_full else feature)
+            raise Problem(404, f"the view has no such feature; its features are {', '.join(known)}", location)
+        name = f"{view}__{feature}" if is_full else feature
+        if name in taken:
+            message = "the answer has another column of this name; ask for it once, or with full_feature_names"
+            raise Problem(422, message, location)
+        taken.add(name)
+        references.append(_Reference(view, feature, name))
+    return views, references
 
 
-def _columns(entities: Any, most: int) -> Columns:
-    if not isinstance(entities, dict) or not entities:
-        raise Problem(422, "must be an object with a list for each key column", ("entities",))
-    lengths = set()
-    for name, column in entities.items():
+def _check_columns(columns: dict[str, Any], views: dict[str, OnlineView], most: int) -> None:
+    """Raise Problem where a column is no view's key, or they are no lists of one length, which is at most `most`."""
+    known = dict.fromkeys(key for view in views.values() for key in view.keys.types)
+    if columns.keys() - known.keys():
+        message = f"has a column that is no key of these views; their keys are {', '.join(known)}"
+        raise Problem(422, message, ("entities",))
+    for name, column in columns.items():
         if not isinstance(column, list) or not column:
             raise Problem(422, "must be a list of at least one value", ("entities", name))
-        lengths.add(len(column))
+    lengths = set(map(len, columns.values()))
     if len(lengths) > 1:
         raise Problem(422, "the columns must have the same length", ("entities",))
     if lengths.pop() > most:
         raise Problem(413, f"at most {most} at a time", ("entities",))
-    return entities
-
-
-def _check_names(views: dict[str, OnlineView], references: list[_Reference], columns: Columns) -> None:
-    """Raise Problem 422 where a column is no view's key, or the answer would have two columns of one name."""
-    known = dict.fromkeys(key for view in views.values() for key in view.keys.types)
-    if columns.keys() - known.keys():
-        raise Problem(
-            422, f"has a column that is no key of these views; their keys are {', '.join(known)}", ("entities",)
-        )
-    taken = set(columns)
-    for place, reference in enumerate(references):
-        if reference.name in taken:
-            message = "the answer has another column of this name; ask for it once, or with full_feature_names"
-            raise Problem(422, message, ("features", place))
-        taken.add(reference.name)
 
 
 def _keys(view: OnlineView, columns: Columns) -> list[Row]:
@@ -197,30 +197,24 @@ def _keys(view: OnlineView, columns: Columns) -> list[Row]:
         raise Problem(problem.status, problem.message, (where, key, place)) from None
 
 
-def _answer(
-    release: Release,
-    views: dict[str, OnlineView],
-    references: list[_Reference],
-    columns: Columns,
-    keys: dict[str, list[Row]],
-    versions: list[dict[str, Any]],
-) -> bytes:
+def _answer(release: Release, asked: _Asked) -> bytes:
     now = release.now()
-    found = {name: view.find_at(keys[name], now) for name, view in views.items()}
+    found = {name: view.find_at(asked.keys[name], now) for name, view in asked.views.items()}
     times = {
-        name: [encode(views[name].event_at(one, number)) or _NO_TIME for number in range(len(one.statuses))]
+        name: [encode(asked.views[name].event_at(one, number)) or _NO_TIME for number in range(len(one.statuses))]
         for name, one in found.items()
     }
-    results = [_of_entities(column) for column in columns.values()]
-    for reference in references:
-        view, of_view = views[reference.view], found[reference.view]
+    results = [_of_entities(column) for column in asked.columns.values()]
+    for reference in asked.references:
+        view, of_view = asked.views[reference.view], found[reference.view]
         values, statuses = feast_values(view.stored(of_view, reference.feature))
         for number, status in enumerate(of_view.statuses):
             if status != "present":
                 values[number], statuses[number] = None, _STATUSES[status]
         results.append({"values": values, "statuses": statuses, "event_timestamps": times[reference.view]})
-    metadata: dict[str, Any] = {"feature_names": [*columns, *(reference.name for reference in references)]}
-    if versions:
+    metadata: dict[str, Any] = {"feature_names": [*asked.columns, *(reference.name for reference in asked.references)]}
+    if asked.is_versioned:
+        versions = [{"name": name, "version": view.released.version} for name, view in asked.views.items()]
         metadata["feature_view_metadata"] = versions
     return orjson.dumps({"metadata": metadata, "results": results, "status": True})
 
