@@ -6,6 +6,7 @@ import typer
 
 from eiderdown.output import console
 from ml.errors import DeclarationError
+from ml.release.manifest import current_release, releases_folder
 from serving.settings import Settings
 
 
@@ -30,11 +31,16 @@ def ray(
     """
     # Here, since it takes long to import, which no other command needs.
     from serving.access.guard import check_binding
+    from serving.process.listening import listen
     from serving.ray_serve.environment import prepare_ray
 
     check_binding(host, Settings.from_environment())
     if least > most:
         raise DeclarationError(f"--least {least} is more than --most {most}.")
+    if address is None:
+        # Both sooner, and in fewer words, than Ray says it; its proxy would even share a port that is taken.
+        current_release(releases_folder())
+        listen(host, port).close()
     prepare_ray(is_joined=address is not None)
     try:
         from serving.ray_serve.cluster import serve_on_ray

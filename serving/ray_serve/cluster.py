@@ -17,7 +17,6 @@ from ray.serve.exceptions import RayServeException
 from ml.errors import EiderdownError
 from serving.metrics.snapshots import mark_dead
 from serving.process.json_logs import log_json_lines
-from serving.process.listening import listen
 from serving.ray_serve.deployment import NAME, Scaling, application
 from serving.ray_serve.environment import replica_variables
 
@@ -38,9 +37,6 @@ def serve_on_ray(host: str, port: int, scaling: Scaling, address: str | None, re
     """
     log_json_lines()
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    if address is None:
-        # Ray's proxy would share a port that is taken.
-        listen(host, port).close()
     with _cluster(address), tempfile.TemporaryDirectory(prefix="eiderdown-") as folder, _signals():
         run_folder = Path(folder) if address is None else None
         _start(host, port)
@@ -105,7 +101,9 @@ def _deploy(scaling: Scaling, run_folder: Path | None) -> None:
     try:
         serve.run(application(scaling, replica_variables(run_folder)), name=NAME, route_prefix="/")
     except (RuntimeError, RayServeException) as error:
-        raise EiderdownError(str(error)) from None
+        deployments = serve.status().applications[NAME].deployments.values()
+        reasons = [_last_line(deployment.message) for deployment in deployments if deployment.message]
+        raise EiderdownError(f"no replica can serve: {'; '.join(reasons) or error}") from None
 
 
 def _watch(run_folder: Path | None) -> None:
@@ -113,20 +111,18 @@ def _watch(run_folder: Path | None) -> None:
     said = None
     while True:
         state = serve.status().applications[NAME].deployments[NAME]
-        saying = (state.status, state.message)
+        saying = {"status": state.status, "replicas": state.replica_states, "message": _last_line(state.message)}
         if saying != said:
-            logger.info(
-                {
-                    "event": "deployment",
-                    "status": state.status,
-                    "replicas": state.replica_states,
-                    "message": state.message,
-                }
-            )
+            logger.info({"event": "deployment", **saying})
         said = saying
         if run_folder is not None:
             _mark_dead(run_folder)
         time.sleep(SECONDS_BETWEEN)
+
+
+def _last_line(message: str) -> str:
+    """Of a message with a trace in it: the error."""
+    return message.strip().rpartition("\n")[2]
 
 
 def _mark_dead(run_folder: Path) -> None:

@@ -11,18 +11,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from typer.testing import CliRunner
 
+from eiderdown.cli import app
 from serving.app import create_app
 from tests.made_up_release import AS_OF, HOUR, point_at, publish, row
 
-pytest.importorskip("ray")
-
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra ray")
 SECONDS = 180
 """The longest wait: generous, for the machine may be slow."""
 # Ray looks at the load each ten seconds otherwise.
@@ -118,6 +120,7 @@ def wait_for(is_so: Callable[[], bool], server: Server) -> None:
         time.sleep(0.05)
 
 
+@needs_ray
 def test_a_deployment_from_its_start_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EIDERDOWN_HOME", str(tmp_path))
     monkeypatch.setenv("EIDERDOWN_MAX_INSTANCES", "7")
@@ -138,6 +141,22 @@ def test_a_deployment_from_its_start_to_its_end(tmp_path: Path, monkeypatch: pyt
         assert _releases(server) == {second}
         _check_that_no_replica_comes_without_a_release(server, tmp_path, first)
         _check_end(server)
+
+
+def test_what_cannot_be_is_said_before_ray_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EIDERDOWN_HOME", str(tmp_path))
+    for options, said in [
+        (["--host", "0.0.0.0"], "no tokens say who may call"),
+        (["--least", "3", "--most", "2"], "--least 3 is more than --most 2"),
+        ([], "no release has been published"),
+    ]:
+        answer = CliRunner().invoke(app, ["ray", *options])
+        assert answer.exit_code == 1
+        assert said in answer.output
+    publish(tmp_path, [])
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        answer = CliRunner().invoke(app, ["ray", "--port", str(taken.getsockname()[1])])
+        assert "cannot listen at 127.0.0.1" in answer.output
 
 
 def _check_answers(server: Server) -> None:
@@ -167,7 +186,10 @@ def _check_that_no_replica_comes_without_a_release(server: Server, home: Path, w
     before = server.replicas()
     assert len(before) == 2
     os.kill(min(before), signal.SIGKILL)
-    wait_for(lambda: any("stops_v1.txt: missing or altered" in line and "deployment" in line for line in server.lines), server)
+    wait_for(
+        lambda: any("stops_v1.txt: missing or altered" in line and "deployment" in line for line in server.lines),
+        server,
+    )
     wait_for(lambda: server.metric("eiderdown_workers") == 1, server)
     assert all(server.predict("m1").status_code == 200 for _ in range(20))
     point_at(home, whole)
