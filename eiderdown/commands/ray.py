@@ -27,7 +27,7 @@ def ray(
 ) -> None:
     """Serve on Ray, with as many replicas as the load needs; the home folder is one that all nodes share.
 
-    SIGTERM or Ctrl+C ends it when what was accepted is answered, a second one at once.
+    SIGTERM or Ctrl+C ends it when the requests in flight are answered, a second one at once.
     """
     # Here, since it takes long to import, which no other command needs.
     from serving.access.guard import check_binding

@@ -30,7 +30,8 @@ logger = logging.getLogger("serving")
 
 
 def serve_on_ray(host: str, port: int, scaling: Scaling, address: str | None, ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT, and end when what was accepted is answered; a second signal ends at once.
+    """Serve until SIGTERM or SIGINT, and end when the requests in flight are answered; a second signal ends at once. Ray's
+    proxy answers 404 to those that come in between.
 
     address: of a cluster to join; None starts one on this machine, which ends with this process. ready: called once the first
     replicas answer. Raises EiderdownError where the cluster is not there, or no replica can serve, with the reason.
