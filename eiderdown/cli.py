@@ -24,6 +24,7 @@ from eiderdown.commands.contract import contract
 from eiderdown.commands.diff import diff
 from eiderdown.commands.lineage import lineage
 from eiderdown.commands.predict import predict
+from eiderdown.commands.ray import ray
 from eiderdown.commands.report import report
 from eiderdown.commands.reproduce import reproduce
 from eiderdown.commands.schema import schema
@@ -69,6 +70,7 @@ app.command()(report)
 app.command()(tune)
 app.command()(reproduce)
 app.command()(serve)
+app.command()(ray)
 app.command()(predict)
 app.command()(year)
 
