@@ -10,6 +10,8 @@ from ml.experiments.policies.canary import Canary
 from ml.experiments.sequential import PROTECTION, radius
 
 BATCH = 10
+TOLD = 100
+"""Outcomes that a canary is told at a time; it looks after each of its own."""
 CHUNK = 2_000_000
 
 
@@ -136,11 +138,8 @@ def ramp(
     state, requests = policy.start(), 0
     while policy.status(state)[0] == "running" and requests < most:
         share = policy.weights(state)[policy.canary]
-        # As many at a time as bring a canary's outcome or so: the policy looks at no others.
-        number = max(BATCH, int(1 / share))
-        added = drift(requests)
-        chosen = rng.random(number) < share
-        lost = np.where(chosen, canary.draw(rng, number), control.draw(rng, number)) + added
+        chosen = rng.random(TOLD) < share
+        lost = np.where(chosen, canary.draw(rng, TOLD), control.draw(rng, TOLD)) + drift(requests)
         state = policy.observe(
             state,
             [
@@ -150,7 +149,7 @@ def ramp(
                 for is_canary, loss in zip(chosen.tolist(), lost.tolist(), strict=True)
             ],
         )
-        requests += number
+        requests += TOLD
     return policy.status(state)[0], requests, state["arms"][policy.canary]["outcomes"]
 
 

@@ -33,7 +33,7 @@ OBSERVATION = st.one_of(
 
 
 @given(policy=st.sampled_from(MADE), observations=st.lists(OBSERVATION, max_size=60), cut=st.integers(0, 60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_state_is_a_value(policy: Policy, observations: list[Observation], cut: int) -> None:
     start = policy.start()
     kept = copy.deepcopy(start)
@@ -51,7 +51,7 @@ def test_a_state_is_a_value(policy: Policy, observations: list[Observation], cut
 
 
 @given(observations=st.lists(OBSERVATION, max_size=40), seed=st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_sums_are_those_of_the_losses(observations: list[Observation], seed: Any) -> None:
     shuffled = list(observations)
     seed.shuffle(shuffled)

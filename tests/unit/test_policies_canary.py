@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ml.experiments.policies import Observation
 from ml.experiments.policies.canary import FAILURES, Canary
-from ml.experiments.sequential import NOTHING_KNOWN, Sums, difference
+from ml.experiments.sequential import NOTHING_KNOWN, PROTECTION, Sums, difference, paired, radius
 from tests import experiments
 
 ARMS = ["old", "new"]
@@ -122,6 +122,19 @@ def test_the_truth_is_outside_at_any_look_as_seldom_as_stated(
     assert max(outside) <= 0.05
 
 
+@pytest.mark.parametrize(("worse", "better"), [(0.01, 0.01), (0.1, 0.0), (0.02, 0.1), (0.3, 0.3)])
+def test_the_truth_is_outside_a_paired_interval_as_seldom(worse: float, better: float) -> None:
+    """Errors of two arms for the same requests: where one of them errs alone the difference is 1 or -1."""
+    shares = [worse, better, 1 - worse - better]
+    differences = np.random.default_rng(3).choice([1.0, -1.0, 0.0], (300, 2000), p=shares)
+    n, total, squares = np.arange(1, 2001), differences.cumsum(axis=1), np.square(differences).cumsum(axis=1)
+    far = radius((squares - total * total / n + PROTECTION) / n**2, 1 / n, 0.1, np.log)
+    assert (total / n - far > worse - better).any(axis=1).mean() <= 0.05
+    assert (total / n + far < worse - better).any(axis=1).mean() <= 0.05
+    found = paired(Sums(2000, total[0, -1], squares[0, -1]), 0.1)
+    assert found.high - found.difference == pytest.approx(far[0, -1])
+
+
 ARM_SUMS = st.lists(st.floats(0, 1), min_size=1, max_size=30).map(
     lambda losses: Sums(len(losses), math.fsum(losses), math.fsum(loss * loss for loss in losses))
 )
@@ -162,4 +175,4 @@ def test_the_interval_is_the_same_in_sql_and_of_arrays(pairs: list[tuple[Sums, S
 
 
 def test_without_both_arms_nothing_is_known() -> None:
-    assert difference([], 0.05) == difference([(Sums(5, 1, 1), Sums())], 0.05) == NOTHING_KNOWN
+    assert difference([], 0.05) == difference([(Sums(5, 1, 1), Sums())], 0.05) == paired(Sums(), 0.1) == NOTHING_KNOWN
