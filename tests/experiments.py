@@ -1,6 +1,5 @@
 """Simulated experiments: what policies do in worlds whose truth is known. For tests and benchmarks."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,22 +123,14 @@ def ensemble(policy: Policy, given: np.ndarray, outcomes: np.ndarray) -> tuple[n
 
 
 def ramp(
-    policy: Canary,
-    control: Losses,
-    canary: Losses,
-    rng: np.random.Generator,
-    most: int = 400_000,
-    drift: Callable[[int], float] = lambda request: 0.0,
+    policy: Canary, control: Losses, canary: Losses, rng: np.random.Generator, most: int = 400_000
 ) -> tuple[str, int, int]:
-    """Requests in batches until the canary is stopped or has all: the status, the requests, and the canary's outcomes.
-
-    drift: added to the losses of both arms, by the request's number.
-    """
+    """Requests until the canary is stopped or has all, or so many: the status, the requests, and the canary's outcomes."""
     state, requests = policy.start(), 0
     while policy.status(state)[0] == "running" and requests < most:
         share = policy.weights(state)[policy.canary]
         chosen = rng.random(TOLD) < share
-        lost = np.where(chosen, canary.draw(rng, TOLD), control.draw(rng, TOLD)) + drift(requests)
+        lost = np.where(chosen, canary.draw(rng, TOLD), control.draw(rng, TOLD))
         state = policy.observe(
             state,
             [
