@@ -2,9 +2,9 @@
     Does each arm have as many units as its weights say? A query with rows (experiment, fingerprint, arm, expected_share,
     observed_share, ratio_p_value), each unit at its first request.
 
-    predictions: rows of experiments.experiment_predictions, with `drawn`, the arm that was drawn. Pearson's chi-square over the arms: exact
-    in what it expects where the weights stay. Where they move, a unit is one draw of its own probabilities, and what is expected their
-    sum; the statistic is then divided by its mean (Rao and Scott 1981), which is exact of two arms.
+    predictions: rows of experiments.experiment_predictions, with `drawn`, the arm that was drawn. Pearson's chi-square over the arms,
+    where the weights stay. Where they move, what is expected is the sum of the weights by which each unit was drawn, and the statistic
+    varies less: it is divided by its mean for as many degrees of freedom (Rao and Scott 1981), which is exact of two arms.
 #}
 {% macro sample_ratio(predictions) -%}
     {{ return(adapter.dispatch('sample_ratio', 'eiderdown')(predictions)) }}
@@ -19,7 +19,7 @@ select
     observed / sum(observed) over same as observed_share,
     chi2_p_value(
         coalesce(
-            sum(if(expected > 0, pow(observed - expected, 2) / expected, if(observed > 0, 1e300, 0))) over same
+            sum(pow(observed - expected, 2) / nullif(expected, 0)) over same
             * (count(*) filter (expected > 0) over same - 1)
             / nullif(sum(variance / nullif(expected, 0)) over same, 0),
             0

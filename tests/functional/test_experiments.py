@@ -86,6 +86,14 @@ def test_each_prediction_is_there_once_with_its_loss(project: Project, expected:
     ]
 
 
+def test_what_is_declared_is_a_table(project: Project) -> None:
+    rows = project.query("select experiment, model, policy, arms ->> 'control', declared ->> 'loss' from experiments")
+    assert sorted(rows) == sorted(
+        (f"{one.model}_test", one.model, one.policy, f"{one.model}@champion", one.declared.get("loss"))
+        for one in made_up.EXPERIMENTS
+    )
+
+
 def test_what_was_served_is_what_answered(project: Project, expected: dict[str, Row]) -> None:
     """Also to requests to another model, with their outcomes; neither the mean of an ensemble nor another's rows."""
     for name in ("churn", "churn_other", "kind"):

@@ -1,7 +1,7 @@
 """What SQL says of an experiment is what Python says: losses, the arm of a unit, and the interval for all looks."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import duckdb
@@ -21,7 +21,7 @@ SHARES = st.floats(0, 1)
 
 
 @pytest.fixture(scope="module")
-def query() -> Callable[..., Any]:
+def query() -> Iterator[Callable[..., Any]]:
     """The value of an expression over columns of one row, given with their types."""
     connection = duckdb.connect()
 
@@ -30,7 +30,8 @@ def query() -> Callable[..., Any]:
         values = {name: value for name, (value, _) in columns.items()}
         return connection.execute(f"select {expression} from (select {given})", values).fetchall()[0][0]
 
-    return query
+    yield query
+    connection.close()
 
 
 @given(
