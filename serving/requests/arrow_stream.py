@@ -22,12 +22,21 @@ def read_stream(body: bytes, most_rows: int) -> list[pa.RecordBatch]:
     try:
         _check_messages(buffer, most_rows)
         with pa.ipc.open_stream(buffer) as reader:
+            _check_texts(reader.schema)
             batches = list(reader)
         for batch in batches:
             batch.validate(full=True)
     except (pa.ArrowException, OSError, ValueError, MemoryError):
         raise Problem(400, "the body is not a valid Arrow IPC stream, or ended early") from None
-    return batches or [pa.RecordBatch.from_pylist([], reader.schema)]
+    if not batches:
+        raise Problem(422, "must hold at least one row", ("instances",))
+    return batches
+
+
+def _check_texts(schema: pa.Schema) -> None:
+    """Raise ValueError where what is read of a schema is no UTF-8, which Arrow does not look at."""
+    for field in schema:
+        (field.name, getattr(field.type, "tz", None))
 
 
 def _check_messages(buffer: pa.Buffer, most_rows: int) -> None:
