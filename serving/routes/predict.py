@@ -96,11 +96,14 @@ async def predict(model: str, request: Request) -> Response:
     explain = body.get("explain") or False
     if not isinstance(explain, bool):
         raise Problem(422, "expected true or false", ("explain",))
+    in_arrow = wants_arrow(request)
+    if explain and in_arrow:
+        raise Problem(422, "an answer in Arrow holds no explanation; accept JSON", ("explain",))
     rows = target.check(body.get("instances"), settings.max_instances, release.now())
     parsed = time.perf_counter()
     answered = await target.answer(rows, deadline_of(request, start, settings), request.receive, explain)
     scored = time.perf_counter()
-    if wants_arrow(request):
+    if in_arrow:
         answer = arrow_answer(answered, target, state.events)
     else:
         answer = LoggedAnswer(answered.to_json(), state.events, answered.events, answered.event_count)

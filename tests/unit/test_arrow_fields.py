@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -159,3 +160,23 @@ def test_broken_streams_are_refused_and_never_crash() -> None:
     run = subprocess.run(child, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr[-2000:]
     assert 0 < int(run.stdout) < 2000
+
+
+def test_what_stands_where_null_is_is_not_followed() -> None:
+    """Arrow's own cast reads the view of a null, and here crashes."""
+    nothing = np.array([40, 0, 0x7FFFFFFF, 0x7FFFFFFF], np.int32)
+    views = np.concatenate([np.array([1, ord("a"), 0, 0], np.int32), nothing])
+    valid = pa.py_buffer(b"\x01")
+    column = pa.Array.from_buffers(pa.string_view(), 2, [valid, pa.py_buffer(views), pa.py_buffer(b"x" * 40)])
+    found = read(written(pa.table({"number": [1, 2], "view": column})))
+    assert [row[list(FIELDS.types).index("view")] for row in found] == ["a", None]
+
+
+def test_a_scale_that_no_decimal_has_is_refused() -> None:
+    """Arrow's own cast trusts it, and crashes."""
+    body = written(pa.table({"number": [1], "amount": pa.array([None], pa.decimal128(31, 29))}))
+    scale = (29).to_bytes(4, "little")
+    assert body.count(scale) == 1
+    with pytest.raises(Problem) as refused:
+        read(body.replace(scale, (2**26 + 2).to_bytes(4, "little")))
+    assert refused.value.location == ("columns", "amount")
