@@ -1,7 +1,6 @@
 """Instances as Arrow columns: what comes more than once in a block of them is read, and looked up, once."""
 
 import datetime as dt
-import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,19 +28,25 @@ class Block:
     def __init__(self, table: pa.Table) -> None:
         self.rows = table.num_rows
         self.columns = [_distinct(column.combine_chunks()) for column in table.columns]
-        self.column = functools.cache(self._column)
-        self.find = functools.cache(self._find)
+        # No functools.cache: it would make a cycle, which the garbage collector finds late.
+        self._read: dict[int, Column] = {}
+        self._found: dict[tuple[OnlineView, tuple[int, ...]], tuple[Found, Places]] = {}
 
-    def _column(self, place: int, arrow: pa.DataType) -> Column:
-        """The values of a field that differ."""
-        return from_values(self.columns[place].values, arrow)
+    def column(self, place: int, arrow: pa.DataType) -> Column:
+        """The values of a field that differ, of the type `arrow`."""
+        if place not in self._read:
+            self._read[place] = from_values(self.columns[place].values, arrow)
+        return self._read[place]
 
-    def _find(self, online: OnlineView, key: tuple[int, ...]) -> tuple[Found, Places]:
+    def find(self, online: OnlineView, key: tuple[int, ...]) -> tuple[Found, Places]:
         """What a view knows of each entity and time that differ, and the place among them of each row's."""
-        places = [*key, len(self.columns) - 1]
-        first, numbers = self._combinations(places)
-        *parts, moments = [self._some(place, first) for place in places]
-        return online.find(list(zip(*parts, strict=True)), moments, list(map(microseconds, moments))), numbers
+        if (online, key) not in self._found:
+            places = [*key, len(self.columns) - 1]
+            first, numbers = self._combinations(places)
+            *parts, moments = [self._some(place, first) for place in places]
+            found = online.find(list(zip(*parts, strict=True)), moments, list(map(microseconds, moments)))
+            self._found[online, key] = found, numbers
+        return self._found[online, key]
 
     def _some(self, place: int, rows: Places) -> list[Any]:
         """A column's values in some rows."""
