@@ -132,7 +132,7 @@ def _checked(column: pa.Array, kind: pa.DataType, name: str, start: int, is_requ
 
 
 def _without_views_of_nulls(column: pa.Array) -> pa.Array:
-    """Texts as views, with empty ones where there is null: what stands there is not validated, and Arrow's cast trusts its length."""
+    """Texts as views, empty ones where there is null: what stands there is not validated, and Arrow's cast trusts its length."""
     is_null = column.is_null().to_numpy(zero_copy_only=False)
     views = _views(column).copy()
     views[is_null] = 0
