@@ -31,7 +31,7 @@ from serving.process.json_logs import log_json_lines
 from serving.pushes.follow import Pushes
 from serving.releases.current import CurrentRelease
 from serving.requests.whole_answer import WholeAnswer
-from serving.routes import docs, feast, features, feedback, health, models, predict, push, releases
+from serving.routes import docs, feast, features, feedback, health, models, predict, predict_arrow, push, releases
 from serving.settings import Settings
 
 DESCRIPTION = "Predictions and features from the current release of the warehouse."
@@ -143,6 +143,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         log_json_lines()
         if snapshots:
             snapshots.start(metrics.numbers)
+        app.state.arrow_room = asyncio.Semaphore(predict_arrow.MOST_AT_ONCE)
         app.state.events = EventLog(events / "predictions", metrics)
         app.state.push_log = DurableLog(events / "pushes", metrics)
         app.state.feedback_log = DurableLog(events / "feedback", metrics)

@@ -28,11 +28,12 @@ NO_RELEASE = {503: "No release is being served yet."}
 NO_SUCH_NAME = {404: "The release has nothing of this name."}
 NO_ROOM = {503: "No release is being served yet, or what was sent could not be kept."}
 OVERLOADED = {503: "No release is being served yet, or there are more requests than can be answered in time."}
+NOT_ACCEPTED = {406: "The answer to a body in Arrow is in Arrow, which the request does not accept."}
 WRONG_BODY = {
-    400: "The body is not strict JSON, or ended early.",
+    400: "The body is not strict JSON or a valid Arrow stream, or ended early.",
     408: "The body came too slowly, or the time that the client gave was up.",
     413: "The body is too long, or holds too many objects.",
-    415: "The body has a content encoding.",
+    415: "The body has a content encoding, or an Arrow stream is compressed.",
     422: "A field of the body is wrong.",
 }
 
