@@ -2,7 +2,7 @@
 
 import datetime as dt
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ml.scoring.signature import Feature, RequestField, Signature, ViewInput
 AS_OF = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
 MODEL_FEATURES = [Feature("heat", "DOUBLE")]
+CLASSES = ["goes", "slows", "stops"]
 FEATURES = {"heat": "double", "parts": "struct(name varchar, counts bigint[])", "place": "varchar"}
 SCHEMA = pa.schema(
     [
@@ -47,14 +48,22 @@ def row(machine: str, event_at: dt.datetime, known_at: dt.datetime, heat: float 
 
 
 def publish(
-    home: Path, rows: Iterable[dict[str, Any]], as_of: dt.datetime = AS_OF, created_at: dt.datetime = AS_OF
+    home: Path,
+    rows: Iterable[dict[str, Any]],
+    as_of: dt.datetime = AS_OF,
+    created_at: dt.datetime = AS_OF,
+    fields: Sequence[RequestField] = (),
+    task: str = "binary",
 ) -> str:
-    """Publish a release of the view with these rows, whose ttl is one day, and of the model. Returns its name."""
+    """Publish a release of the view with these rows, whose ttl is one day, and of the model. Returns its name.
+
+    fields: of a request, beside the machine; no feature is made of them. task: the model's.
+    """
     aside = home / "releases" / ".aside"
     for folder in ("features", "models"):
         (aside / folder).mkdir(parents=True)
     (aside / "release.duckdb").write_bytes(b"")
-    view, model = _view(aside, rows), _model(aside)
+    view, model = _view(aside, rows), _model(aside, fields, task)
     aliases = {"stops": {"champion": 1}}
     name = identity(as_of.isoformat(), True, [view], [model], aliases, {}, "")
     manifest = Manifest(
@@ -106,18 +115,20 @@ def _view(folder: Path, rows: Iterable[dict[str, Any]]) -> ReleasedView:
     )
 
 
-def _model(folder: Path) -> ReleasedModel:
+def _model(folder: Path, fields: Sequence[RequestField], task: str) -> ReleasedModel:
     path = folder / "models" / "stops_v1.txt"
-    path.write_bytes(_artifact())
+    path.write_bytes(_artifact(task))
     view = ViewInput("machine", 1, "", ["machine"], 86_400.0, {"heat": "double"})
-    request = [RequestField("machine", "VARCHAR", required=True)]
-    signature = Signature("predicted_at", request, [view], [], MODEL_FEATURES, "binary", [], 0.5)
+    request = [RequestField("machine", "VARCHAR", required=True), *fields]
+    classes = CLASSES if task == "multiclass" else []
+    threshold = 0.5 if task == "binary" else None
+    signature = Signature("predicted_at", request, [view], [], MODEL_FEATURES, task, classes, threshold)
     sha256 = files.sha256(path)
     scorer = Scorer(path, LightGBM.artifact_format, sha256, signature)
     return ReleasedModel(
         model="stops",
         version=1,
-        task="binary",
+        task=task,
         estimator="lightgbm",
         artifact_format=LightGBM.artifact_format,
         file=str(path.relative_to(folder)),
@@ -128,8 +139,9 @@ def _model(folder: Path) -> ReleasedModel:
 
 
 @functools.cache
-def _artifact() -> bytes:
+def _artifact(task: str) -> bytes:
     matrix = np.random.default_rng(1).normal(size=(200, 1))
-    data = (matrix, (matrix[:, 0] > 0).astype(float))
-    training = TrainingData("binary", 1, MODEL_FEATURES, data, data)
+    targets = {"binary": matrix[:, 0] > 0, "multiclass": np.digitize(matrix[:, 0], (-0.5, 0.5)), "regression": matrix[:, 0]}
+    data = (matrix, targets[task].astype(float))
+    training = TrainingData(task, len(CLASSES) if task == "multiclass" else 1, MODEL_FEATURES, data, data)
     return LightGBM.train(training, {"num_boost_round": 3}, seed=1).artifact
