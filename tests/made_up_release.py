@@ -141,7 +141,11 @@ def _model(folder: Path, fields: Sequence[RequestField], task: str) -> ReleasedM
 @functools.cache
 def _artifact(task: str) -> bytes:
     matrix = np.random.default_rng(1).normal(size=(200, 1))
-    targets = {"binary": matrix[:, 0] > 0, "multiclass": np.digitize(matrix[:, 0], (-0.5, 0.5)), "regression": matrix[:, 0]}
+    targets = {
+        "binary": matrix[:, 0] > 0,
+        "multiclass": np.digitize(matrix[:, 0], (-0.5, 0.5)),
+        "regression": matrix[:, 0],
+    }
     data = (matrix, targets[task].astype(float))
     training = TrainingData(task, len(CLASSES) if task == "multiclass" else 1, MODEL_FEATURES, data, data)
     return LightGBM.train(training, {"num_boost_round": 3}, seed=1).artifact

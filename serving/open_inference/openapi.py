@@ -110,10 +110,11 @@ class InferAnswer(BaseModel):
 
 def errors(*more: dict[int, str]) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI of refusals with these statuses. FastAPI documents a 422 that cannot be, unless there is a 4XX."""
-    descriptions: dict[int | str, str] = {"4XX": "The request is refused.", 503: "No release is being served yet."}
-    for one in more:
-        descriptions.update(one)
-    return {status: {"model": ErrorAnswer, "description": text} for status, text in descriptions.items()}
+    found: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorAnswer, "description": "The request is refused."}}
+    for descriptions in ({503: "No release is being served yet."}, *more):
+        for status, text in descriptions.items():
+            found[status] = {"model": ErrorAnswer, "description": text}
+    return found
 
 
 NO_SUCH_MODEL = {404: "The release has no such model, version or alias."}

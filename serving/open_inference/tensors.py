@@ -36,8 +36,8 @@ def from_binary(data: memoryview, datatype: str, count: int) -> Values:
         raise TensorError(f"{count} elements of {datatype} take {count * kind.itemsize} bytes of binary data")
     if datatype == "BOOL":
         flags = np.frombuffer(data, np.uint8)
-        if flags.max() > 1:
-            raise TensorError("expected a byte 0 or 1", int(flags.argmax()))
+        if (wrong := flags > 1).any():
+            raise TensorError("expected a byte 0 or 1", int(wrong.argmax()))
         return flags.astype(bool).tolist()  # type: ignore[no-any-return]
     return _nan_is_none(np.frombuffer(data, kind))
 

@@ -142,7 +142,9 @@ PLACES = {
     ("GET", "/releases"): "read",
     ("HEAD", "/models/m"): "read",
     ("GET", "/metrics"): "read",
+    ("GET", "/v2"): "read",
     ("GET", "/v2/models/m"): "read",
+    ("POST", "/v2/repository/index"): "read",
     ("GET", "/docs/../models"): None,
     ("GET", "/docsx"): "read",
     ("GET", "/health/live"): None,
@@ -152,6 +154,7 @@ PLACES = {
     ("GET", "/openapi.json"): None,
     # What no rule names is closed to all but the greatest scope.
     ("POST", "/health/live"): "admin",
+    ("POST", "/v2/repository/models/m/load"): "admin",
     ("POST", "/predict"): "admin",
     ("POST", "//predict/m"): "admin",
     ("POST", "/PUSH/v"): "admin",
