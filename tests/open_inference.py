@@ -5,15 +5,22 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from fastapi.testclient import TestClient
 
 from ml.scoring.signature import RequestField
-from serving.open_inference.datatypes import NUMBERS
 from tests.made_up_release import AS_OF, HOUR, publish, row
 
 INFER = "/v2/models/stops/infer"
 MOST = 50
 """Rows of a request, where the tests serve."""
+DTYPES = {
+    "BOOL": np.dtype("?"),
+    **{f"INT{bits}": np.dtype(f"<i{bits // 8}") for bits in (8, 16, 32, 64)},
+    **{f"UINT{bits}": np.dtype(f"<u{bits // 8}") for bits in (8, 16, 32, 64)},
+    **{f"FP{bits}": np.dtype(f"<f{bits // 8}") for bits in (16, 32, 64)},
+}
+"""How numpy holds the protocol's datatypes of a fixed size."""
 FIELDS = {
     "whole": "BIGINT",
     "small": "UTINYINT",
@@ -25,7 +32,6 @@ FIELDS = {
     "on_day": "DATE",
     "seen_at": "TIMESTAMP WITH TIME ZONE",
 }
-STRUCT_CODES = dict(zip(NUMBERS, "?bhiqBHIQefd", strict=True))
 
 
 def made_up_home(folder: Path, task: str) -> Path:
@@ -40,6 +46,11 @@ def texts(*values: str | bytes) -> bytes:
     """A tensor of BYTES by the protocol's text, without our code."""
     parts = [value.encode() if isinstance(value, str) else value for value in values]
     return b"".join(struct.pack("<I", len(part)) + part for part in parts)
+
+
+def column(values: list[Any], datatype: str) -> bytes:
+    """A tensor in binary form."""
+    return texts(*values) if datatype == "BYTES" else np.array(values, DTYPES[datatype]).tobytes()
 
 
 def binary(name: str, datatype: str, rows: int, data: bytes) -> tuple[dict[str, Any], bytes]:

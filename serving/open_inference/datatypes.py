@@ -1,30 +1,30 @@
-"""The protocol's types of tensors: how numpy holds them, and which of them a field of a SQL type takes."""
+"""The protocol's types of tensors: how they are written, and which of them a field of a SQL type takes."""
 
 import functools
-
-import numpy as np
 
 from ml.field_types import INTEGERS, canonical
 
 NUMBERS = {
-    "BOOL": np.dtype("?"),
-    "INT8": np.dtype("<i1"),
-    "INT16": np.dtype("<i2"),
-    "INT32": np.dtype("<i4"),
-    "INT64": np.dtype("<i8"),
-    "UINT8": np.dtype("<u1"),
-    "UINT16": np.dtype("<u2"),
-    "UINT32": np.dtype("<u4"),
-    "UINT64": np.dtype("<u8"),
-    "FP16": np.dtype("<f2"),
-    "FP32": np.dtype("<f4"),
-    "FP64": np.dtype("<f8"),
+    "BOOL": "?",
+    "INT8": "b",
+    "INT16": "h",
+    "INT32": "i",
+    "INT64": "q",
+    "UINT8": "B",
+    "UINT16": "H",
+    "UINT32": "I",
+    "UINT64": "Q",
+    "FP16": "e",
+    "FP32": "f",
+    "FP64": "d",
 }
-"""The datatypes of a fixed size, as they go over the wire."""
+"""The datatypes of a fixed size, with their codes in `struct`; in little-endian order as they go over the wire."""
 BYTES = "BYTES"
 
 _WHOLE = tuple(name for name in NUMBERS if "INT" in name)
 _WHOLE_OF = dict(zip(INTEGERS, _WHOLE, strict=True))
+BOUNDS = {datatype: INTEGERS[name][1:] for name, datatype in _WHOLE_OF.items()}
+"""The least and the greatest number of the datatypes of whole numbers."""
 
 
 @functools.cache

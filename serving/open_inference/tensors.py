@@ -4,18 +4,17 @@ Binary data are in little-endian order without padding; an element of BYTES is i
 (the protocol's binary tensor data extension). None stands for a missing value: NaN, or null in JSON.
 """
 
+import math
 import struct
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from serving.open_inference.datatypes import BYTES, NUMBERS
+from serving.open_inference.datatypes import BOUNDS, BYTES, NUMBERS
 
 Values = list[Any]
 """Python's bool, int, float, str or None: what JSON would have."""
 
+_FLOATS = ("FP16", "FP32", "FP64")
 _LENGTH = struct.Struct("<I")
 
 
@@ -30,25 +29,26 @@ class TensorError(ValueError):
 def from_binary(data: memoryview, datatype: str, count: int) -> Values:
     """The values of `count` elements. Raises TensorError where the data are not exactly these, or no UTF-8."""
     if datatype == BYTES:
-        return _texts(data, count)
-    kind = NUMBERS[datatype]
-    if len(data) != count * kind.itemsize:
-        raise TensorError(f"{count} elements of {datatype} take {count * kind.itemsize} bytes of binary data")
+        return _texts(bytes(data), count)
+    layout = struct.Struct(f"<{count}{NUMBERS[datatype]}")
+    if len(data) != layout.size:
+        raise TensorError(f"{count} elements of {datatype} take {layout.size} bytes of binary data")
     if datatype == "BOOL":
-        flags = np.frombuffer(data, np.uint8)
-        if (wrong := flags > 1).any():
-            raise TensorError("expected a byte 0 or 1", int(wrong.argmax()))
-        return flags.astype(bool).tolist()  # type: ignore[no-any-return]
-    return _nan_is_none(np.frombuffer(data, kind))
+        for place, byte in enumerate(data):
+            if byte > 1:
+                raise TensorError("expected a byte 0 or 1", place)
+    values: Values = list(layout.unpack(data))
+    return _nan_is_none(values) if datatype in _FLOATS else values
 
 
 def to_binary(values: Sequence[Any], datatype: str) -> bytes:
-    """Values as binary data; None is NaN. Texts are str, or bytes."""
+    """Values as binary data; None is NaN."""
     if datatype != BYTES:
-        return np.array(values, NUMBERS[datatype]).tobytes()
+        numbers = [math.nan if value is None else value for value in values]
+        return struct.pack(f"<{len(numbers)}{NUMBERS[datatype]}", *numbers)
     parts: list[bytes] = []
     for value in values:
-        text = value if isinstance(value, bytes) else value.encode()
+        text = value.encode()
         parts += (_LENGTH.pack(len(text)), text)
     return b"".join(parts)
 
@@ -65,45 +65,40 @@ def from_json(data: Any, datatype: str, shape: Sequence[int]) -> Values:
         return _checked(data, (str,), "a string")
     if datatype == "BOOL":
         return _checked(data, (bool,), "true or false")
-    kind = NUMBERS[datatype]
-    if kind.kind == "f":
+    if datatype in _FLOATS:
         numbers = _checked(data, (float, int), "a number")
-        return numbers if datatype == "FP64" else _rounded(numbers, kind)
+        return numbers if datatype == "FP64" else _rounded(numbers, datatype)
     whole = _checked(data, (int,), "an integer")
-    bounds = np.iinfo(kind.name)
+    least, greatest = BOUNDS[datatype]
     for place, value in enumerate(whole):
-        if value is not None and not bounds.min <= value <= bounds.max:
-            raise TensorError(f"expected an integer of {datatype}, from {bounds.min} to {bounds.max}", place)
+        if value is not None and not least <= value <= greatest:
+            raise TensorError(f"expected an integer of {datatype}, from {least} to {greatest}", place)
     return whole
 
 
-def _texts(data: memoryview, count: int) -> Values:
+def _texts(data: bytes, count: int) -> Values:
     # An element takes four bytes at least: no list is made for more of them than came.
     found: Values = []
     start, end = 0, len(data)
-    for place in range(count):
-        if end - start < 4:
-            raise TensorError("the binary data end before its length", place)
-        (length,) = _LENGTH.unpack_from(data, start)
-        start += 4
-        if length > end - start:
-            raise TensorError("the binary data end before its last byte", place)
-        try:
-            found.append(str(data[start : start + length], "utf-8"))
-        except UnicodeDecodeError:
-            raise TensorError("expected UTF-8", place) from None
-        start += length
+    length_at = _LENGTH.unpack_from
+    try:
+        for place in range(count):
+            (length,) = length_at(data, start)
+            start += 4 + length
+            if start > end:
+                raise TensorError("the binary data end before its last byte", place)
+            found.append(data[start - length : start].decode())
+    except struct.error:
+        raise TensorError("the binary data end before its length", len(found)) from None
+    except UnicodeDecodeError:
+        raise TensorError("expected UTF-8", len(found)) from None
     if start != end:
         raise TensorError(f"the binary data go on after {count} elements")
     return found
 
 
-def _nan_is_none(numbers: npt.NDArray[Any]) -> Values:
-    values: Values = numbers.tolist()
-    if numbers.dtype.kind == "f":
-        for place in np.flatnonzero(np.isnan(numbers)).tolist():
-            values[place] = None
-    return values
+def _nan_is_none(numbers: Values) -> Values:
+    return [None if number != number else number for number in numbers]
 
 
 def _checked(data: list[Any], kinds: tuple[type, ...], expected: str) -> Values:
@@ -114,11 +109,13 @@ def _checked(data: list[Any], kinds: tuple[type, ...], expected: str) -> Values:
     return data
 
 
-def _rounded(numbers: Values, kind: np.dtype[Any]) -> Values:
+def _rounded(numbers: Values, datatype: str) -> Values:
     """Numbers as binary data of the same datatype hold them."""
+    one = struct.Struct(f"<{NUMBERS[datatype]}")
+    found: Values = []
     try:
-        wide = np.array(numbers, np.float64)
-    except OverflowError:
-        raise TensorError("expected numbers that a double can hold") from None
-    with np.errstate(over="ignore"):
-        return _nan_is_none(wide.astype(kind))
+        for number in numbers:
+            found.append(None if number is None else one.unpack(one.pack(number))[0])
+    except (OverflowError, struct.error):
+        raise TensorError(f"expected a number that {datatype} can hold", len(found)) from None
+    return found

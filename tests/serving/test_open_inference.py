@@ -10,20 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from hypothesis import given
-from hypothesis import strategies as st
 
 from serving.app import create_app
-from serving.open_inference.datatypes import BYTES, NUMBERS
+from serving.open_inference.datatypes import BYTES
 from serving.open_inference.outputs import outputs_of, write_answer
-from serving.open_inference.tensors import from_binary, from_json, to_binary
 from serving.predictions.answered import Answered, MadeBy
 from serving.predictions.predictor import Prediction
 from serving.settings import Settings
 from tests.made_up_release import AS_OF, CLASSES
-from tests.open_inference import FIELDS, INFER, MOST, STRUCT_CODES, binary, made_up_home, post, post_json, texts
+from tests.open_inference import DTYPES, FIELDS, INFER, MOST, binary, column, made_up_home, post, post_json, texts
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +58,7 @@ def _outputs(answer: Any) -> dict[str, Any]:
                 data = data[4 + text_length :]
             found[output["name"]] = texts
         else:
-            found[output["name"]] = list(struct.unpack(f"<{count}{STRUCT_CODES[output['datatype']]}", data))
+            found[output["name"]] = np.frombuffer(data, DTYPES[output["datatype"]], count).tolist()
     assert start == len(answer.content)
     return found
 
@@ -108,15 +106,11 @@ def test_json_binary_and_predict_agree_bit_for_bit(client: TestClient, home: Pat
     predicted = client.post("/predict/stops", json={"instances": INSTANCES})
     predictions, logged = predicted.json()["predictions"], _logged(home)
     columns = {name: [instance[name] for instance in INSTANCES] for name in DATATYPES}
-    answers = [post_json(client, *((name, DATATYPES[name], column) for name, column in columns.items()))]
+    answers = [post_json(client, *((name, DATATYPES[name], values) for name, values in columns.items()))]
     assert _logged(home) == logged
     tensors = []
-    for name, column in columns.items():
-        datatype = DATATYPES[name]
-        code = STRUCT_CODES.get(datatype)
-        numbers = [math.nan if value is None else value for value in column]
-        data = texts(*column) if code is None else struct.pack(f"<{len(column)}{code}", *numbers)
-        tensors.append(binary(name, datatype, len(column), data))
+    for name, values in columns.items():
+        tensors.append(binary(name, DATATYPES[name], len(values), column(values, DATATYPES[name])))
     for binary_data_output in (True, False):
         answers.append(post(client, tensors, parameters={"binary_data_output": binary_data_output}))
         assert _logged(home) == logged
@@ -282,29 +276,3 @@ def test_as_of_and_the_time_of_a_request(client: TestClient) -> None:
     answer = post_json(client, ("machine", BYTES, ["hot"]), ("predicted_at", BYTES, [early]))
     assert answer.status_code == 400
     assert answer.json()["error"].startswith("input predicted_at, row 0: lies before the release's as_of")
-
-
-_VALUES = {
-    datatype: st.none() | st.floats(width=kind.itemsize * 8, allow_nan=False)
-    if kind.kind == "f"
-    else st.booleans()
-    if kind.kind == "b"
-    else st.integers(-(2 ** (kind.itemsize * 8 - 1)), 2 ** (kind.itemsize * 8 - 1) - 1)
-    if kind.kind == "i"
-    else st.integers(0, 2 ** (kind.itemsize * 8) - 1)
-    for datatype, kind in NUMBERS.items()
-} | {BYTES: st.text()}
-
-
-@given(
-    st.sampled_from(sorted(_VALUES)).flatmap(lambda name: st.tuples(st.just(name), st.lists(_VALUES[name], min_size=1)))
-)
-def test_binary_data_are_read_as_they_were_written(case: tuple[str, list[Any]]) -> None:
-    datatype, values = case
-    data = to_binary(values, datatype)
-    numbers = [math.nan if value is None else value for value in values]
-    assert data == (
-        texts(*values) if datatype == BYTES else struct.pack(f"<{len(values)}{STRUCT_CODES[datatype]}", *numbers)
-    )
-    assert from_binary(memoryview(data), datatype, len(values)) == values
-    assert from_json(values, datatype, [len(values)]) == values

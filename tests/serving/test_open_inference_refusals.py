@@ -72,12 +72,12 @@ WRONG: dict[str, tuple[dict[str, Any], int, str]] = {
     "infinite in the datatype": (
         {"inputs": [MACHINE, {"name": "ratio", "shape": [1], "datatype": "FP16", "data": [1e300]}]},
         400,
-        "input ratio, row 0: expected a finite number",
+        "input ratio, row 0: expected a number that FP16 can hold",
     ),
     "past a double": (
         {"inputs": [MACHINE, {"name": "ratio", "shape": [1], "datatype": "FP32", "data": [10**400]}]},
         400,
-        "input ratio: expected numbers that a double can hold",
+        "input ratio, row 0: expected a number that FP32 can hold",
     ),
     "no text of a time": (
         {"inputs": [MACHINE, {"name": "seen_at", "shape": [1], "datatype": BYTES, "data": [SECRET]}]},

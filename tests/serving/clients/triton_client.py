@@ -1,4 +1,4 @@
-"""What tritonclient's HTTP client gets, as JSON: `triton_client.py HOST:PORT MODEL`, with the columns of a request on standard input.
+"""What tritonclient's HTTP client gets, as JSON: `triton_client.py HOST:PORT MODEL`, with the columns of a request on stdin.
 
 Runs in an environment of its own; the client is used as its documentation does. Columns: name to [datatype, values].
 """
