@@ -144,13 +144,13 @@ def _values(
 
 
 def _shape(shape: Any, most: int, where: tuple[str, ...]) -> list[int]:
-    if not isinstance(shape, list) or not 1 <= len(shape) <= 2 or any(type(size) is not int for size in shape):
-        raise Problem(400, "shape must be [rows] or [rows, 1]", where)
-    if shape[0] < 1 or shape[1:] not in ([], [1]):
+    is_shape = isinstance(shape, list) and len(shape) in (1, 2) and type(shape[0]) is int and shape[0] > 0
+    if not is_shape or (len(shape) == 2 and (type(shape[1]) is not int or shape[1] != 1)):
         raise Problem(400, "shape must be [rows] or [rows, 1]", where)
     if shape[0] > most:
         raise Problem(413, f"at most {most} rows at a time", where)
-    return shape
+    found: list[int] = shape
+    return found
 
 
 def _name(
@@ -173,9 +173,8 @@ def _parameters(
     of: dict[str, Any], refused: tuple[str, ...], reason: str, where: tuple[str | int, ...]
 ) -> dict[str, Any]:
     parameters: dict[str, Any] = _typed(of, "parameters", dict, "an object", where) or {}
-    for name in refused:
-        if name in parameters:
-            raise Problem(400, f"{name}: {reason}", (*where, "parameters"))
+    if not parameters.keys().isdisjoint(refused):
+        raise Problem(400, reason, (*where, "parameters"))
     return parameters
 
 

@@ -15,6 +15,8 @@ Values = list[Any]
 """Python's bool, int, float, str or None: what JSON would have."""
 
 _FLOATS = ("FP16", "FP32", "FP64")
+_TEXT, _FLAG, _INTEGER = (frozenset((kind, type(None))) for kind in (str, bool, int))
+_NUMBER = _INTEGER | {float}
 _LENGTH = struct.Struct("<I")
 
 
@@ -62,13 +64,13 @@ def from_json(data: Any, datatype: str, shape: Sequence[int]) -> Values:
     if len(shape) == 2 and all(type(one) is list and len(one) == 1 for one in data):
         data = [one[0] for one in data]
     if datatype == BYTES:
-        return _checked(data, (str,), "a string")
+        return _checked(data, _TEXT, "a string")
     if datatype == "BOOL":
-        return _checked(data, (bool,), "true or false")
+        return _checked(data, _FLAG, "true or false")
     if datatype in _FLOATS:
-        numbers = _checked(data, (float, int), "a number")
+        numbers = _checked(data, _NUMBER, "a number")
         return numbers if datatype == "FP64" else _rounded(numbers, datatype)
-    whole = _checked(data, (int,), "an integer")
+    whole = _checked(data, _INTEGER, "an integer")
     least, greatest = BOUNDS[datatype]
     for place, value in enumerate(whole):
         if value is not None and not least <= value <= greatest:
@@ -101,8 +103,7 @@ def _nan_is_none(numbers: Values) -> Values:
     return [None if number != number else number for number in numbers]
 
 
-def _checked(data: list[Any], kinds: tuple[type, ...], expected: str) -> Values:
-    allowed = {*kinds, type(None)}
+def _checked(data: list[Any], allowed: frozenset[type], expected: str) -> Values:
     if not allowed.issuperset(map(type, data)):
         place = next(place for place, value in enumerate(data) if type(value) not in allowed)
         raise TensorError(f"expected {expected}", place)
