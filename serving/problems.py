@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from serving.open_inference.errors import error, is_open_inference, no_such_path, status_of
 from serving.requests.whole_answer import WholeAnswer
 
 
@@ -80,16 +81,24 @@ def overloaded(reason: str) -> Problem:
 
 
 async def answer_problem(request: Request, problem: Exception) -> WholeAnswer:
-    """A problem as JSON: {"detail": [{"loc": [...], "msg": "..."}]}, the shape that FastAPI gives to invalid requests."""
+    """A problem as JSON: {"detail": [{"loc": [...], "msg": "..."}]}, the shape that FastAPI gives to invalid requests; that of
+    the Open Inference Protocol under its paths.
+    """
     assert isinstance(problem, Problem)
+    if is_open_inference(request.scope["path"]):
+        body = orjson.dumps(error(problem.message, problem.location))
+        return WholeAnswer(body, status_of(problem.status), problem.headers)
     detail: dict[str, Any] = {"msg": problem.message}
     if problem.location:
         detail["loc"] = ["body", *problem.location]
     return WholeAnswer(orjson.dumps({"detail": [detail]}), problem.status, problem.headers)
 
 
-async def answer_http_exception(request: Request, error: Exception) -> JSONResponse:
-    """What the framework refuses (no such path, no such method), in the same shape."""
-    assert isinstance(error, HTTPException)
-    message = _FRAMEWORK.get(error.status_code, error.detail)
-    return JSONResponse({"detail": [{"msg": message}]}, status_code=error.status_code, headers=error.headers)
+async def answer_http_exception(request: Request, refused: Exception) -> JSONResponse:
+    """What the framework refuses (no such path, no such method), in the same shapes."""
+    assert isinstance(refused, HTTPException)
+    message = _FRAMEWORK.get(refused.status_code, refused.detail)
+    content: dict[str, Any] = {"detail": [{"msg": message}]}
+    if is_open_inference(path := request.scope["path"]):
+        content = error(no_such_path(path) if refused.status_code == 404 else message)
+    return JSONResponse(content, status_code=refused.status_code, headers=refused.headers)
