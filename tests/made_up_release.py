@@ -62,7 +62,7 @@ def publish(
     """Publish a release of the view with these rows, whose ttl is one day, and of the model. Returns its name.
 
     versions: how many the model has, which score differently; aliases: theirs, the first is champion unless told; serving: what
-    the model declares of how it is served; fields: of a request, beside the machine, no feature is made of them; task: the model's.
+    the model declares of how it is served; fields: of a request, beside the machine, which make no feature; task: the model's.
     """
     aside = home / "releases" / ".aside"
     for folder in ("features", "models"):
