@@ -19,7 +19,7 @@ from tests.benchmarks.http_serving.report import show
 
 PER_SECOND, CONNECTIONS = 50, 32
 DEADLINES = (20, 50)
-STRAGGLERS = {"none": "", "1 % of requests": "straggles:0.01", "all requests": "straggles:1"}
+STRAGGLERS = {"none": "", "2 % of requests": "straggles:0.02", "all requests": "straggles:1"}
 STRAGGLER = f"v{TWIN}"
 
 

@@ -75,8 +75,11 @@ def _await_shadow(running: Running) -> None:
             time.sleep(0.1)
 
 
-def _failed(turns: list[Turn]) -> int:
-    return sum(int((run.status != 200).sum()) for turn in turns for run in (turn.steady, turn.closed))
+def _counts(turns: list[Turn]) -> tuple[int, int]:
+    """Requests that were sent and not answered by 200, and those that found no free connection."""
+    runs = [run for turn in turns for run in (turn.steady, turn.closed)]
+    unsent = sum(run.unsent() for run in runs)
+    return sum(int((run.status != 200).sum()) for run in runs) - unsent, unsent
 
 
 def main() -> None:
@@ -99,7 +102,7 @@ def main() -> None:
         ]
         each = statistics.median(turn.closed.per_second(options.seconds) for turn in turns)
         are_equal = all(turn.answers <= expected for turn in turns)
-        counts = [turns[-1].scored, faults[name], _failed(turns)]
+        counts = [turns[-1].scored, faults[name], *_counts(turns)]
         rows.append([name, *medians, f"{each:,.0f}", "equal" if are_equal else "DIFFER", *(f"{n:,}" for n in counts)])
     steady, closed = f"{PER_SECOND}/s", f"{AT_ONCE} at once"
     show(
