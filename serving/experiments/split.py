@@ -3,7 +3,6 @@
 import asyncio
 import time
 from dataclasses import dataclass
-from functools import partial
 from operator import itemgetter
 
 import orjson
@@ -68,19 +67,19 @@ class Split(Experiment):
     async def answer(self, rows: list[Row], deadline: float, gone: Gone, explain: bool = False) -> Answered:
         """Predictions of the arm that is drawn for each row, with a line of the event log for each arm."""
         request_id, draw = next(REQUEST_IDS), self._draw
-        ask = partial(self._ask, request_id, draw, deadline=deadline, gone=gone, explain=explain)
         units = [self._unit_of(row) for row in rows] if self._unit else None
         # Without units the request is one.
         drawn = [draw(bucket(self.fingerprint, unit or request_id)) for unit in units or _NO_UNIT]
         if drawn.count(drawn[0]) == len(drawn):
-            return self._answered(request_id, await ask(drawn[0], rows, units))
+            part = await self._ask(request_id, draw, drawn[0], rows, units, None, deadline, gone, explain)
+            return self._answered(request_id, part)
         places: dict[str, list[int]] = {}
         for place, name in enumerate(drawn):
             places.setdefault(name, []).append(place)
-        asked = [
-            ask(name, [rows[place] for place in its], units and [units[place] for place in its], its)
-            for name, its in places.items()
-        ]
+        asked = []
+        for name, its in places.items():
+            own, of_own = [rows[place] for place in its], units and [units[place] for place in its]
+            asked.append(self._ask(request_id, draw, name, own, of_own, its, deadline, gone, explain))
         return self._answered(request_id, _join(list(places.values()), await asyncio.gather(*asked)))
 
     def _unit_of(self, row: Row) -> str | None:
@@ -95,8 +94,7 @@ class Split(Experiment):
         name: str,
         rows: list[Row],
         units: list[str | None] | None,
-        places: list[int] | None = None,
-        *,
+        places: list[int] | None,
         deadline: float,
         gone: Gone,
         explain: bool,
