@@ -11,8 +11,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from ml.experiments.declaration import ExperimentSpec
-from serving.experiments.split import Split
 from serving.metrics.metrics import Metrics
 from serving.metrics.refusals import Refusals
 from serving.predictions.target import Target
@@ -40,15 +38,12 @@ GOAL = 10.0
 
 async def in_process(rounds: int) -> dict[str, tuple[float, float]]:
     """Medians of microseconds: of `answer`, and of it with the rendering of its JSON."""
-    with home_with(None) as home:
-        metrics = Metrics()
-        folder = home.folder / "releases" / home.releases[0]
-        release = ServedRelease(folder, LoadedParts(), Settings(), metrics, Refusals(metrics))
-    targets: dict[str, Target] = {ALONE: release.target("quick")}
-    for name, declared in DECLARED.items():
-        spec = ExperimentSpec.parse(name, "binary", declared)
-        arms = {arm: release.models["quick"][version or 1] for arm, version in spec.resolve(release.aliases).items()}
-        targets[name] = Split("quick", release.name, spec, arms, metrics)
+    metrics, targets = Metrics(), dict[str, Target]()
+    for name, declared in {ALONE: None, **DECLARED}.items():
+        with home_with(declared) as home:
+            folder = home.folder / "releases" / home.releases[0]
+            release = ServedRelease(folder, LoadedParts(), Settings(), metrics, Refusals(metrics))
+        targets[name] = release.target("quick")
     requests = [targets[ALONE].check([{"account": account}], 1, release.now()) for account in range(ACCOUNTS)]
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in targets}
     for number in range(rounds + 2):
