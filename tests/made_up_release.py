@@ -20,6 +20,7 @@ from ml.scoring.signature import Feature, RequestField, Signature, ViewInput
 
 AS_OF = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
+CLASSES = ["cold", "mild", "hot"]
 MODEL_FEATURES = [Feature("heat", "DOUBLE")]
 FEATURES = {"heat": "double", "parts": "struct(name varchar, counts bigint[])", "place": "varchar"}
 SCHEMA = pa.schema(
@@ -55,17 +56,22 @@ def publish(
     versions: int = 1,
     aliases: dict[str, int] | None = None,
     serving: dict[str, Any] | None = None,
+    task: str = "binary",
+    fields: dict[int, list[RequestField]] | None = None,
 ) -> str:
     """Publish a release of the view with these rows, whose ttl is one day, and of the model. Returns its name.
 
     versions: how many the model has, which score differently; aliases: theirs, the first is champion unless told; serving: what
-    the model declares of how it is served.
+    the model declares of how it is served; task: binary, or multiclass; fields: that a version takes beside the machine.
     """
     aside = home / "releases" / ".aside"
     for folder in ("features", "models"):
         (aside / folder).mkdir(parents=True)
     (aside / "release.duckdb").write_bytes(b"")
-    view, models = _view(aside, rows), [_model(aside, version) for version in range(1, versions + 1)]
+    view, models = (
+        _view(aside, rows),
+        [_model(aside, version, task, (fields or {}).get(version, [])) for version in range(1, versions + 1)],
+    )
     named = {"stops": aliases or {"champion": 1}}
     declared = {"stops": serving} if serving else {}
     name = identity(as_of.isoformat(), True, [view], models, named, declared, "")
@@ -118,18 +124,22 @@ def _view(folder: Path, rows: Iterable[dict[str, Any]]) -> ReleasedView:
     )
 
 
-def _model(folder: Path, version: int) -> ReleasedModel:
+def _model(folder: Path, version: int, task: str, fields: list[RequestField]) -> ReleasedModel:
     path = folder / "models" / f"stops_v{version}.txt"
-    path.write_bytes(_artifact(version))
+    path.write_bytes(_artifact(version, task))
     view = ViewInput("machine", 1, "", ["machine"], 86_400.0, {"heat": "double"})
-    request = [RequestField("machine", "VARCHAR", required=True)]
-    signature = Signature("predicted_at", request, [view], [], MODEL_FEATURES, "binary", [], 0.5)
+    request = [RequestField("machine", "VARCHAR", required=True), *fields]
+    is_binary = task == "binary"
+    classes = [] if is_binary else CLASSES
+    signature = Signature(
+        "predicted_at", request, [view], [], MODEL_FEATURES, task, classes, 0.5 if is_binary else None
+    )
     sha256 = files.sha256(path)
     scorer = Scorer(path, LightGBM.artifact_format, sha256, signature)
     return ReleasedModel(
         model="stops",
         version=version,
-        task="binary",
+        task=task,
         estimator="lightgbm",
         artifact_format=LightGBM.artifact_format,
         file=str(path.relative_to(folder)),
@@ -140,8 +150,9 @@ def _model(folder: Path, version: int) -> ReleasedModel:
 
 
 @functools.cache
-def _artifact(version: int) -> bytes:
+def _artifact(version: int, task: str) -> bytes:
     matrix = np.random.default_rng(1).normal(size=(200, 1))
-    data = (matrix, (matrix[:, 0] > 0).astype(float))
-    training = TrainingData("binary", 1, MODEL_FEATURES, data, data)
+    outputs = 1 if task == "binary" else len(CLASSES)
+    data = (matrix, np.digitize(matrix[:, 0], [0.0] if outputs == 1 else [-0.5, 0.5]).astype(float))
+    training = TrainingData(task, outputs, MODEL_FEATURES, data, data)
     return LightGBM.train(training, {"num_boost_round": 2 + version}, seed=1).artifact

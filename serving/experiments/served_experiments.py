@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml.errors import EiderdownError
+from ml.errors import DeclarationError, EiderdownError
 from ml.experiments.declaration import ExperimentSpec
 from ml.release.manifest import Manifest, current_release, read_manifest, releases_folder
 from ml.scoring.signature import Signature
@@ -21,14 +21,17 @@ class Arms:
 
 
 def experiments_of(manifest: Manifest) -> list[Arms]:
-    """The experiments whose arms are all there."""
+    """The experiments whose arms are all there; of those that were declared for another version of the platform, none."""
     models = {(one.model, one.version): one for one in manifest.models}
     tasks = {one.model: one.task for one in manifest.models}
     found = []
     for endpoint, declared in manifest.serving.items():
-        if "experiment" not in declared or endpoint not in tasks:
+        if declared.get("experiment") is None or endpoint not in tasks:
             continue
-        spec = ExperimentSpec.parse(f"the experiment of {endpoint}", tasks[endpoint], declared["experiment"])
+        try:
+            spec = ExperimentSpec.parse(f"the experiment of {endpoint}", tasks[endpoint], declared["experiment"])
+        except DeclarationError:
+            continue
         numbers = spec.resolve(manifest.aliases)
         versions = {name: (spec.arms[name].model, number) for name, number in numbers.items() if number is not None}
         if len(versions) == len(spec.arms) and all(version in models for version in versions.values()):

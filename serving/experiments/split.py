@@ -19,7 +19,7 @@ from serving.problems import Problem
 from serving.requests.instances import Row
 from serving.requests.request_ids import REQUEST_IDS
 
-_OVERLOADED = 503
+_TOO_LATE = 408
 
 
 @dataclass(slots=True)
@@ -106,16 +106,11 @@ class Split(Experiment):
         assignment = self._answer[name]
         start = time.perf_counter()
         try:
-            predictions = await arm.predict(mine, deadline, gone)
-        except ClientDisconnect:
-            raise
-        except Exception as error:
-            # What a client sent wrongly is wrong for the control too; what takes too long has no time for another.
-            if arm is self._control or (isinstance(error, Problem) and error.status != _OVERLOADED):
-                raise
-            arm.fail(error)
-            assignment, arm = self._instead[name], self._control
-            predictions = await arm.predict(mine, deadline, gone)
+            predictions, arm = await self._predict(arm, mine, deadline, gone)
+        except Problem as problem:
+            raise problem if is_all else _in_request(problem, places) from None
+        if arm.name != name:
+            assignment = self._instead[name]
         seconds = time.perf_counter() - start
         explanations = await arm.explain(mine) if explain else []
         more = b'%s"probability":%.9g,"seconds":%.6f,' % (assignment, probability, seconds)
@@ -127,6 +122,24 @@ class Split(Experiment):
         line = arm.line(request_id, mine, predictions, more)
         arm.served.count(predictions, time.perf_counter() - rendering)
         return _Part(arm, places, predictions, explanations, line)
+
+    async def _predict(
+        self, arm: ServedArm, rows: list[Row], deadline: float, gone: Gone
+    ) -> tuple[list[Prediction], ServedArm]:
+        """An arm's predictions, or the control's where it fails; and whose they are."""
+        try:
+            return await arm.predict(rows, deadline, gone), arm
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            # What takes too long has no time for another.
+            if arm is self._control or (isinstance(error, Problem) and error.status == _TOO_LATE):
+                raise
+            failure = error
+        predictions = await self._control.predict(rows, deadline, gone)
+        # Not before: what a client sent wrongly is wrong for the control too, and no failure of the arm.
+        arm.fail(failure)
+        return predictions, self._control
 
     def _answered(self, request_id: str, parts: list[_Part], count: int, explain: bool) -> Answered:
         """The parts of a request, in the order of its instances."""
@@ -148,3 +161,11 @@ class Split(Experiment):
             [part.arm.made_by for part, _ in found],
             head=self._heads[alone.name] if alone else None,
         )
+
+
+def _in_request(problem: Problem, places: list[int]) -> Problem:
+    """A problem with rows at some places of a request, which names the instance as the request has it."""
+    if len(problem.location) > 1 and problem.location[0] == "instances":
+        where, number, *rest = problem.location
+        problem.location = (where, places[int(number)], *rest)
+    return problem

@@ -35,7 +35,7 @@ class ServedRelease(Release):
         self.waiting: dict[str, str] = {}
         """Of models whose experiment is not in force: why."""
         for model, declared in self.manifest.serving.items():
-            if "experiment" in declared and model in self.models:
+            if declared.get("experiment") is not None and model in self.models:
                 try:
                     self.experiments[model] = self._experiment(model, declared["experiment"])
                 except (NotRunnableError, DeclarationError) as error:
