@@ -8,11 +8,23 @@ import duckdb
 import typer
 
 import eiderdown
-from eiderdown.commands import alerts, datasets, features, housekeeping, labels, models, promotion, tokens, watch
+from eiderdown.commands import (
+    alerts,
+    datasets,
+    experiments,
+    features,
+    housekeeping,
+    labels,
+    models,
+    promotion,
+    tokens,
+    watch,
+)
 from eiderdown.commands.contract import contract
 from eiderdown.commands.diff import diff
 from eiderdown.commands.lineage import lineage
 from eiderdown.commands.predict import predict
+from eiderdown.commands.ray import ray
 from eiderdown.commands.report import report
 from eiderdown.commands.reproduce import reproduce
 from eiderdown.commands.schema import schema
@@ -43,6 +55,7 @@ app.add_typer(load, name="load")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(contract, name="contract")
 app.add_typer(datasets.app, name="datasets")
+app.add_typer(experiments.app, name="experiments")
 app.add_typer(features.app, name="features")
 app.add_typer(labels.app, name="label")
 app.add_typer(models.app, name="models")
@@ -57,6 +70,7 @@ app.command()(report)
 app.command()(tune)
 app.command()(reproduce)
 app.command()(serve)
+app.command()(ray)
 app.command()(predict)
 app.command()(year)
 

@@ -31,7 +31,7 @@ from serving.process.json_logs import log_json_lines
 from serving.pushes.follow import Pushes
 from serving.releases.current import CurrentRelease
 from serving.requests.whole_answer import WholeAnswer
-from serving.routes import docs, features, feedback, health, models, predict, push, releases
+from serving.routes import docs, feast, features, feedback, health, models, predict, push, releases
 from serving.settings import Settings
 
 DESCRIPTION = "Predictions and features from the current release of the warehouse."
@@ -185,6 +185,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_http_exception)
     app.add_exception_handler(Exception, leave_to_guarded)
-    for routes in (predict, features, push, feedback, models, releases, health, docs):
+    for routes in (predict, features, feast, push, feedback, models, releases, health, docs):
         app.include_router(routes.router)
     return app

@@ -1,12 +1,17 @@
 """What is known of an experiment, as events of the kind `experiments`: the newest of a fingerprint is its state."""
 
+import dataclasses
 import datetime as dt
 import json
 import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from ml import files
 from ml.declared import is_number
+from ml.experiments.declaration import CONTROL
+from ml.experiments.policies import POLICIES
+from ml.experiments.released import ReleasedExperiment
 
 KIND = "experiments"
 STATUSES = ("running", "stopped", "full")
@@ -54,6 +59,38 @@ class ExperimentState:
             and isinstance(found.read, dict)
         )
         return found if is_state else None
+
+    @classmethod
+    def first(cls, experiment: ReleasedExperiment) -> "ExperimentState":
+        """What is known before there is an event."""
+        spec = experiment.spec
+        policy = POLICIES[spec.policy](list(spec.arms), **spec.policy_settings)
+        state = policy.start()
+        names = spec.name, experiment.fingerprint, experiment.endpoint, spec.policy
+        return cls(dt.datetime.now(dt.UTC), *names, "running", None, policy.weights(state), state, {})
+
+    def stopped(self, reason: str) -> "ExperimentState":
+        """The same with all requests for the control, from now on."""
+        weights = {arm: float(arm == CONTROL) for arm in self.weights}
+        moment = max(dt.datetime.now(dt.UTC), self.logged_at + dt.timedelta(microseconds=1))
+        return dataclasses.replace(self, logged_at=moment, status="stopped", reason=reason, weights=weights)
+
+
+def read_states() -> dict[str, ExperimentState]:
+    """The newest state of each experiment that a home folder knows of, by fingerprint."""
+    found: dict[str, ExperimentState] = {}
+    for path in sorted((files.home() / "events" / KIND).glob("[!.]*.jsonl")):
+        for line in path.read_bytes().splitlines():
+            state = ExperimentState.parse(line)
+            if state is not None and follows(state, found.get(state.fingerprint)):
+                found[state.fingerprint] = state
+    return found
+
+
+def write_state(state: ExperimentState) -> None:
+    """Write a state as an event of its own, durably: every worker goes by it within a second."""
+    name = f"{state.logged_at:%Y%m%dT%H%M%S}-{uuid.uuid4().hex}.jsonl"
+    files.write_whole(files.home() / "events" / KIND / name, state.to_line())
 
 
 def follows(state: ExperimentState, before: ExperimentState | None) -> bool:

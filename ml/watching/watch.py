@@ -10,7 +10,9 @@ from typing import Any
 from ml import files
 from ml.alerts.deliver import Delivered, deliver
 from ml.alerts.state import BUILD, read_alerts
+from ml.errors import EiderdownError
 from ml.events import read_events, write_event
+from ml.experiments.decide import promote_full_canaries
 from ml.watching.build import Built
 from ml.watching.retraining import carry_decisions, due
 from ml.watching.sources import States, appended_only, changed_sources, source_states, without_empty
@@ -97,6 +99,7 @@ class Watch:
             self._is_parsed = True
         manifest = self.manifest()
         carry_decisions()
+        self._promote_canaries()
         states = source_states(manifest)
         asked = [one for one in due() if one.event_id not in memory.carried]
         selection = self._select(memory, manifest, states, [one.model for one in asked])
@@ -123,6 +126,15 @@ class Watch:
         _Memory(without_empty(states), whole_at, carried).keep()
         goes_on = bool(carry_decisions()) or is_mended
         return Round("built", "", selection, models, seconds, self._deliver(), goes_on)
+
+    def _promote_canaries(self) -> None:
+        """What a canary has shown becomes a decision, which the next build folds."""
+        try:
+            for decided in promote_full_canaries():
+                self.say(f"{decided.decision.model} {decided.decision.version} is champion: {decided.decision.reason}")
+        except EiderdownError as error:
+            # The canary goes on having all requests; a decision can be made by hand.
+            self.say(f"a canary could not be promoted: {error}")
 
     def _select(self, memory: _Memory, manifest: dict[str, Any], states: States, models: list[str]) -> list[str] | None:
         """What to build; empty for all, None for nothing."""

@@ -47,6 +47,7 @@ DOCS_POLICY = (
 )
 _READ = ("GET", "HEAD")
 _PREDICT_PATHS = ("/predict/", "/features/", "/feedback/", "/v2/")
+_PREDICT_PATH = "/get-online-features"
 _OPEN_PATHS = ("/health/", "/v2/health/")
 _DOCS_PATHS = ("/docs", "/openapi.json")
 
@@ -141,7 +142,8 @@ class Guard:
             needed = "read"
         else:
             # What is not listed needs the greatest scope, so a route that is forgotten here is closed.
-            needed = "predict" if method == "POST" and path.startswith(_PREDICT_PATHS) else "admin"
+            is_predict = method == "POST" and (path.startswith(_PREDICT_PATHS) or path == _PREDICT_PATH)
+            needed = "predict" if is_predict else "admin"
         if authorization is None:
             return _NO_TOKEN
         scheme, _, token = authorization.partition(b" ")

@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 from starlette.requests import ClientDisconnect
 
-from ml.experiments.declaration import CONTROL, ExperimentSpec
+from ml.experiments.declaration import CONTROL
+from ml.experiments.released import ReleasedExperiment
 from serving.experiments.experiment import Experiment
 from serving.metrics.metrics import Metrics
 from serving.predictions.answered import Answered
@@ -33,15 +34,15 @@ class Ensemble(Experiment):
     """
 
     def __init__(
-        self, model: str, release: str, spec: ExperimentSpec, arms: dict[str, ServedModel], metrics: Metrics
+        self, released: ReleasedExperiment, release: str, arms: dict[str, ServedModel], metrics: Metrics
     ) -> None:
         """arms: of their own, scored apart. Raises NotRunnableError."""
-        super().__init__(model, release, spec, arms, metrics)
-        self._seconds = spec.deadline_ms / 1000
+        super().__init__(released, release, arms, metrics)
+        self._seconds = self.spec.deadline_ms / 1000
         self._member = {name: self._assignment(name, "member") for name in self._arms}
-        self._whole = self._assignment(model, "ensemble")
+        self._whole = self._assignment(self.name, "ensemble")
         fields = list(arms[CONTROL].predictor.fields.types)
-        self._events = EventLines(model, NO_VERSION, release, fields, [], self.signature.classes)
+        self._events = EventLines(self.name, NO_VERSION, release, fields, [], self.signature.classes)
         self._late = {
             name: metrics.counter("eiderdown_arm_late", model=arm.served.name, version=str(arm.served.version))
             for name, arm in self._arms.items()

@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 
 from ml.experiments.assignment import Draw
-from ml.experiments.declaration import CONTROL, ExperimentSpec
+from ml.experiments.declaration import CONTROL
+from ml.experiments.released import NotRunnableError, ReleasedExperiment
 from ml.experiments.states import ExperimentState
 from serving.metrics.metrics import Metrics
 from serving.predictions.answered import MadeBy
@@ -18,10 +19,6 @@ from serving.predictions.target import Gone, Target
 from serving.requests.instances import Row
 
 logger = logging.getLogger("serving")
-
-
-class NotRunnableError(Exception):
-    """Why an experiment is not in force; its model's champion answers meanwhile."""
 
 
 class ServedArm:
@@ -67,13 +64,12 @@ class Experiment(Target):
     version = None
 
     def __init__(
-        self, model: str, release: str, spec: ExperimentSpec, arms: dict[str, ServedModel], metrics: Metrics
+        self, released: ReleasedExperiment, release: str, arms: dict[str, ServedModel], metrics: Metrics
     ) -> None:
         """arms: a version for each. Raises NotRunnableError."""
         control = arms[CONTROL]
-        self.name, self.signature = model, control.signature
-        self.spec = spec
-        self.fingerprint = spec.fingerprint({name: arm.version for name, arm in arms.items()})
+        self.name, self.signature = released.endpoint, control.signature
+        self.spec, self.fingerprint = released.spec, released.fingerprint
         self.state: ExperimentState | None = None
         self._release = release
         self._arms = {name: ServedArm(name, served, control, metrics) for name, served in arms.items()}

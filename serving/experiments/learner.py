@@ -19,10 +19,10 @@ from ml.errors import ContractError
 from ml.experiments.declaration import CONTROL, ENSEMBLES, LEARNING
 from ml.experiments.losses import loss_of
 from ml.experiments.policies import POLICIES, Observation
+from ml.experiments.released import CurrentExperiments, ReleasedExperiment
 from ml.experiments.states import KIND, ExperimentState
 from serving.events.appended_lines import AppendedLines, Line
 from serving.events.event_file import EventFile
-from serving.experiments.served_experiments import Arms, CurrentExperiments
 from serving.experiments.states import States
 from serving.metrics.metrics import Metrics
 
@@ -47,9 +47,9 @@ class _Pending:
 class Learned:
     """What is known of an experiment, and what was observed since."""
 
-    def __init__(self, arms: Arms, known: ExperimentState | None) -> None:
-        self.arms = arms
-        spec = arms.spec
+    def __init__(self, experiment: ReleasedExperiment, known: ExperimentState | None) -> None:
+        self.experiment = experiment
+        spec = experiment.spec
         self._policy = POLICIES[spec.policy](list(spec.arms), **spec.policy_settings)
         self._state = known.state if known else self._policy.start()
         self._read = dict(known.read) if known else {}
@@ -67,7 +67,7 @@ class Learned:
 
     def loss(self, arm: str, score: Any, outcome: Any) -> float | None:
         """What an arm's score cost."""
-        signature, spec = self.arms.signatures[arm], self.arms.spec
+        signature, spec = self.experiment.signatures[arm], self.experiment.spec
         threshold = 0.5 if signature.threshold is None else signature.threshold
         scale = spec.loss_scale or 1.0
         return loss_of(signature.task, spec.loss, score, outcome, signature.classes, scale, threshold)
@@ -78,13 +78,13 @@ class Learned:
             return None
         state = self._policy.observe(self._state, self._observed)
         status, reason = self._policy.status(state)
-        spec = self.arms.spec
+        spec = self.experiment.spec
         return ExperimentState(
             # A clock that was set back makes no state older than the one before it.
             max(dt.datetime.now(dt.UTC), self._said_at),
             spec.name,
-            self.arms.fingerprint,
-            self.arms.endpoint,
+            self.experiment.fingerprint,
+            self.experiment.endpoint,
             spec.policy,
             status,
             reason,
@@ -167,7 +167,7 @@ class Learner:
             if learned.counts(line, "predictions"):
                 learned.observe(Observation(failed, event["probability"], failed=(failed,)))
             return
-        is_ensemble = learned.arms.spec.policy in ENSEMBLES
+        is_ensemble = learned.experiment.spec.policy in ENSEMBLES
         drawn, probability = (CONTROL, 1.0) if is_ensemble else (arm, event["probability"])
         for place, score in zip(places, scores, strict=True):
             pending = self._pending.setdefault(f"{event['request_id']}-{place}", _Pending(learned, drawn, probability))
@@ -212,7 +212,7 @@ class Learner:
 def _losses(pending: _Pending, event: dict[str, Any]) -> dict[str, float]:
     """What the arms lost by an outcome; none where it is none of the experiment's."""
     learned = pending.learned
-    if event["model"] != learned.arms.endpoint:
+    if event["model"] != learned.experiment.endpoint:
         return {}
     found = {arm: learned.loss(arm, score, event["outcome"]) for arm, score in pending.scores.items()}
     return {arm: loss for arm, loss in found.items() if loss is not None}

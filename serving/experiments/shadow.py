@@ -11,10 +11,11 @@ from typing import Any
 import orjson
 
 from ml import files
+from ml.experiments.declaration import CONTROL
+from ml.experiments.released import CurrentExperiments, ReleasedExperiment, experiments_of
 from serving.events.appended_lines import AppendedLines, Line
 from serving.events.event_file import EventFile
 from serving.experiments.beside import folder
-from serving.experiments.served_experiments import Arms, CurrentExperiments, experiments_of
 from serving.metrics.metrics import Metrics
 from serving.predictions.event_lines import EventLines
 from serving.predictions.predictor import Predictor, Stages
@@ -38,11 +39,15 @@ logger = logging.getLogger("serving")
 class _ShadowArm:
     """An arm of a release that is scored in the shadow."""
 
-    def __init__(self, arms: Arms, name: str, predictor: Predictor, release: str) -> None:
+    def __init__(self, experiment: ReleasedExperiment, name: str, predictor: Predictor, release: str) -> None:
         self.predictor = predictor
         self.lines = EventLines.of(predictor, release)
         self.at = predictor.signature.at
-        assignment = {"experiment": arms.spec.name, "fingerprint": arms.fingerprint, "endpoint": arms.endpoint}
+        assignment = {
+            "experiment": experiment.spec.name,
+            "fingerprint": experiment.fingerprint,
+            "endpoint": experiment.endpoint,
+        }
         self.assignment = b'"assignment":%s,' % orjson.dumps(assignment | {"arm": name, "role": "shadow"})
 
 
@@ -52,13 +57,13 @@ class _Loaded:
     def __init__(self, release: Release) -> None:
         self.release = release
         self.shadows = {
-            arms.fingerprint: [
-                _ShadowArm(arms, name, release.predictors[arms.versions[name]], release.name)
-                for name in arms.spec.arms
-                if arms.versions[name] != arms.versions["control"]
+            experiment.fingerprint: [
+                _ShadowArm(experiment, name, release.predictors[experiment.versions[name]], release.name)
+                for name in experiment.spec.arms
+                if name != CONTROL
             ]
-            for arms in experiments_of(release.manifest)
-            if arms.spec.policy == "shadow"
+            for experiment in experiments_of(release.manifest)
+            if experiment.spec.policy == "shadow"
         }
 
 

@@ -8,8 +8,9 @@ import orjson
 from starlette.requests import ClientDisconnect
 
 from ml.experiments.assignment import bucket
-from ml.experiments.declaration import CONTROL, ExperimentSpec
-from serving.experiments.experiment import Experiment, NotRunnableError, ServedArm
+from ml.experiments.declaration import CONTROL
+from ml.experiments.released import NotRunnableError, ReleasedExperiment
+from serving.experiments.experiment import Experiment, ServedArm
 from serving.metrics.metrics import Metrics
 from serving.predictions.answered import Answered, dump, head_of
 from serving.predictions.predictor import Explanation, Prediction
@@ -37,10 +38,11 @@ class Split(Experiment):
     """The policies that draw one arm, with weights that stand or follow from outcomes. Under `shadow` the control has all."""
 
     def __init__(
-        self, model: str, release: str, spec: ExperimentSpec, arms: dict[str, ServedModel], metrics: Metrics
+        self, released: ReleasedExperiment, release: str, arms: dict[str, ServedModel], metrics: Metrics
     ) -> None:
         """Raises NotRunnableError."""
-        super().__init__(model, release, spec, arms, metrics)
+        super().__init__(released, release, arms, metrics)
+        spec = self.spec
         fields = [field.name for field in self.signature.request]
         if unknown := [name for name in spec.unit if name not in fields]:
             raise NotRunnableError(f"the unit {unknown[0]} is no request field of the control")
@@ -50,7 +52,7 @@ class Split(Experiment):
             name: self._assignment(CONTROL, "answer", instead_of=name) for name in self._arms if name != CONTROL
         }
         self._heads = {
-            name: head_of(model, arm.served.version if arm.served.name == model else None, release)
+            name: head_of(self.name, arm.served.version if arm.served.name == self.name else None, release)
             for name, arm in self._arms.items()
         }
 

@@ -19,7 +19,7 @@ from ml.release.manifest import ReleasedView
 from serving.pushes.push_contract import CheckedRow, PushContract
 from serving.pushes.pushed_rows import Key, Moments, PushedRow, PushedRows
 from serving.releases.loaded import LoadedParts
-from serving.requests.instances import Fields
+from serving.requests.instances import Fields, Row
 
 # DuckDB's times reach farther than Python's; what lies outside has no age that a ttl could be compared with.
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -86,6 +86,10 @@ class OnlineView:
             else:
                 statuses.append("expired")
         return Found(places, statuses, pushed, valid_until)
+
+    def find_at(self, keys: list[Row], now: dt.datetime) -> Found:
+        """What is known of entities, all at one time."""
+        return self.find([tuple(key) for key in keys], [now] * len(keys), [microseconds(now)] * len(keys))
 
     def push(self, row: CheckedRow, logged_at: str, event_id: str) -> None:
         """Take a pushed row, unless the release's own row of the entity is as new."""

@@ -1,12 +1,12 @@
 """A release with what a server adds to it: the queue, the cache and the numbers of each model, which go with it."""
 
 from pathlib import Path
-from typing import Any
 
 from ml.errors import DeclarationError
-from ml.experiments.declaration import ENSEMBLES, ExperimentSpec
+from ml.experiments.declaration import ENSEMBLES
+from ml.experiments.released import NotRunnableError, declared_experiments, released_experiment
 from serving.experiments.ensemble import Ensemble
-from serving.experiments.experiment import Experiment, NotRunnableError
+from serving.experiments.experiment import Experiment
 from serving.experiments.split import Split
 from serving.metrics.metrics import Metrics
 from serving.metrics.refusals import Refusals
@@ -34,12 +34,11 @@ class ServedRelease(Release):
         """By the model that clients ask for."""
         self.waiting: dict[str, str] = {}
         """Of models whose experiment is not in force: why."""
-        for model, declared in self.manifest.serving.items():
-            if declared.get("experiment") is not None and model in self.models:
-                try:
-                    self.experiments[model] = self._experiment(model, declared["experiment"])
-                except (NotRunnableError, DeclarationError) as error:
-                    self.waiting[model] = str(error)
+        for model in declared_experiments(self.manifest):
+            try:
+                self.experiments[model] = self._experiment(model)
+            except (NotRunnableError, DeclarationError) as error:
+                self.waiting[model] = str(error)
 
     def _serve(self, model: str, version: int, is_apart: bool = False) -> ServedModel:
         slo_ms = self.manifest.serving.get(model, {}).get("slo_ms", self._settings.slo_ms)
@@ -47,21 +46,15 @@ class ServedRelease(Release):
         others = self._settings, self._metrics, self._refusals
         return ServedModel(predictor, self.name, slo_ms / 1000, *others, is_apart=is_apart)
 
-    def _experiment(self, model: str, declared: dict[str, Any]) -> Experiment:
-        """Raises NotRunnableError, and DeclarationError where it was declared for another version of the platform."""
-        task = next(iter(self.models[model].values())).signature.task
-        spec = ExperimentSpec.parse(f"the experiment of {model}", task, declared)
-        arms: dict[str, ServedModel] = {}
-        for name, version in spec.resolve(self.aliases).items():
-            arm = spec.arms[name]
-            if version is None:
-                raise NotRunnableError(f"the arm {name} waits for a version with the alias {arm}")
-            if (arm.model, version) not in self.predictors:
-                raise NotRunnableError(f"the arm {name} waits for the version {arm}, which the release does not hold")
-            is_ensemble = spec.policy in ENSEMBLES
-            arms[name] = self._serve(arm.model, version, True) if is_ensemble else self.models[arm.model][version]
-        made = Ensemble if spec.policy in ENSEMBLES else Split
-        return made(model, self.name, spec, arms, self._metrics)
+    def _experiment(self, model: str) -> Experiment:
+        """Raises NotRunnableError and DeclarationError."""
+        released = released_experiment(self.manifest, model)
+        is_ensemble = released.spec.policy in ENSEMBLES
+        arms = {
+            name: self._serve(arm, version, is_apart=True) if is_ensemble else self.models[arm][version]
+            for name, (arm, version) in released.versions.items()
+        }
+        return (Ensemble if is_ensemble else Split)(released, self.name, arms, self._metrics)
 
     def target(self, model: str, alias: str | None = None, version: int | None = None) -> Target:
         """What answers a request for a model: the version that it names, or else its experiment, or else the champion.

@@ -20,11 +20,14 @@ _LONG_BODY = 256 * 1024
 """Bytes that are decoded in a thread, so that they do not hold up other requests."""
 
 
-def json_body(**properties: dict[str, Any]) -> dict[str, Any]:
-    """The OpenAPI of a body that `read_object` reads: an object with these properties, the first of them required."""
+def json_body(*required: str, **properties: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI of a body that `read_object` reads: an object with these properties.
+
+    required: names of those that must be there beside the first, which always must.
+    """
     schema = {
         "type": "object",
-        "required": [next(iter(properties))],
+        "required": [next(iter(properties)), *required],
         "additionalProperties": False,
         "properties": properties,
     }

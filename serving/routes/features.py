@@ -8,7 +8,6 @@ import pyarrow as pa
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from ml.expressions.column import microseconds
 from ml.field_types import INTEGERS, arrow_type, encode
 from ml.json_values import to_json
 from serving.problems import NO_RELEASE, NO_SUCH_NAME, WRONG_BODY, refusals
@@ -82,8 +81,7 @@ async def features(view: str, request: Request) -> Response:
 
 
 def _rows(release: Release, online: OnlineView, keys: list[Row]) -> list[dict[str, Any]]:
-    now = release.now()
-    found = online.find([tuple(key) for key in keys], [now] * len(keys), [microseconds(now)] * len(keys))
+    found = online.find_at(keys, release.now())
     names = online.released.columns
     answers = [_answers(online.stored(found, name), found.statuses) for name in names]
     return [

@@ -15,11 +15,16 @@ def current_release(request: Request) -> ServedRelease:
     return release
 
 
-def stored_view(release: ServedRelease, name: str) -> OnlineView:
-    """A view by either of its names. Raises Problem 404 where the release stores nothing of this name."""
+def stored_view(release: ServedRelease, name: str, location: tuple[str | int, ...] = ()) -> OnlineView:
+    """A view by either of its names. Raises Problem 404 where the release stores nothing of this name.
+
+    location: where the name stands in the body, unless it stands in the path.
+    """
     online = release.view(name)
     if online is None and release.is_computed(name):
-        raise Problem(404, "this feature view is computed from the request, so nothing of it is stored; ask /predict")
+        message = "this feature view is computed from the request, so nothing of it is stored; ask /predict"
+        raise Problem(404, message, location)
     if online is None:
-        raise Problem(404, f"no such feature view in the release; the views are {', '.join(release.views) or 'none'}")
+        message = f"no such feature view in the release; the views are {', '.join(release.views) or 'none'}"
+        raise Problem(404, message, location)
     return online

@@ -2,7 +2,7 @@
 
 Three views of the demonstration and its flights, replicated in time to --rows (3.4 million by default). Every contender
 must give the same values, or the script fails. The data have known_at = event_at, since only the platform's
-join has a second clock. Each runs in a process of its own, in an environment that is made under `warehouse/benchmarks`.
+join has a second clock. Each runs in a process of its own, in an environment with the peers' packages.
 
 Feast compares every pair of a key within the ttl, and of the three origins there are many: on 3.4 million rows it was stopped
 after 13 minutes. It stands in a second table, on fewer rows.
@@ -14,7 +14,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,8 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from eiderdown.demonstration import flights
-from tests.conftest import REPOSITORY, copy_project
+from tests.conftest import copy_project
+from tests.environments import environment
 from tests.point_in_time import rendered_macro
 
 PEERS = ["duckdb==2.0.0", "feast[duckdb]==0.67.0", "pandas==2.3.3", "polars==2.1.0", "pyarrow==26.0.1"]
@@ -45,17 +45,6 @@ CONTENDERS = {
     "feast": "Feast",
 }
 TWO_CLOCKS = ("eiderdown", "limited")
-
-
-def peers_python() -> Path:
-    """The interpreter of an environment with PEERS, which is made where it is not there."""
-    folder = REPOSITORY / "warehouse" / "benchmarks" / "peers"
-    python, stamp = folder / "bin" / "python", folder / "installed.txt"
-    if not stamp.exists() or stamp.read_text() != "\n".join(PEERS):
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "--disable-pip-version-check", "install", "-qq", *PEERS], check=True)
-        stamp.write_text("\n".join(PEERS))
-    return python
 
 
 def write_data(folder: Path, rows: int) -> dict[str, Any]:
@@ -135,7 +124,7 @@ def compare(folder: Path, names: list[str], types: dict[str, Any], rounds: int) 
     script = Path(__file__).parent / "peers" / "point_in_time.py"
     for name in names:
         done = subprocess.run(
-            [peers_python(), "-W", "ignore", script, name, folder, str(rounds)],
+            [environment("point_in_time", *PEERS), "-W", "ignore", script, name, folder, str(rounds)],
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "FEAST_USAGE": "False"},

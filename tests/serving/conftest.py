@@ -12,6 +12,8 @@ from serving.app import create_app
 from serving.settings import Settings
 from tests.conftest import Project
 
+# They run in environments of their own.
+collect_ignore = ["clients"]
 SETTINGS = Settings(poll_seconds=0.05, max_instances=1000)
 
 

@@ -14,7 +14,7 @@ from eiderdown.demonstration import tour
 # refused, with the field that is wrong.
 CHECKS = """
 [[operations]]
-include-path = ["/predict/{model}", "/features/{view}", "/push/{view}", "/feedback/{model}"]
+include-path = ["/predict/{model}", "/features/{view}", "/get-online-features", "/push/{view}", "/feedback/{model}"]
 checks.positive_data_acceptance.enabled = false
 """
 # Made-up names are not found; with these a request comes further.
@@ -39,4 +39,4 @@ def test_answers_are_as_documented(server: str, tmp_path: Path, names: str) -> N
         timeout=300,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "Tested: 10" in run.stdout
+    assert "Tested: 11" in run.stdout

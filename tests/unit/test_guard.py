@@ -135,6 +135,7 @@ def test_a_browser_asks_first() -> None:
 PLACES = {
     ("POST", "/predict/m"): "predict",
     ("POST", "/features/v"): "predict",
+    ("POST", "/get-online-features"): "predict",
     ("POST", "/v2/models/m/infer"): "predict",
     ("POST", "/feedback/m"): "predict",
     ("POST", "/push/v"): "admin",
@@ -153,6 +154,7 @@ PLACES = {
     # What no rule names is closed to all but the greatest scope.
     ("POST", "/health/live"): "admin",
     ("POST", "/predict"): "admin",
+    ("POST", "/get-online-features/v"): "admin",
     ("POST", "//predict/m"): "admin",
     ("POST", "/PUSH/v"): "admin",
     ("DELETE", "/predict/m"): "admin",

@@ -17,6 +17,7 @@ SERVING_MAY_USE = {
     "ml.experiments.declaration",
     "ml.experiments.losses",
     "ml.experiments.policies",
+    "ml.experiments.released",
     "ml.experiments.states",
     "ml.files",
     "ml.field_types",

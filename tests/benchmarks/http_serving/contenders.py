@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import venv
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import duckdb
 from tests.benchmarks.http_serving import bodies
 from tests.benchmarks.http_serving.home import KEPT, VIEWS, Home
 from tests.benchmarks.http_serving.servers import Server, free_port, running
+from tests.environments import environment
 
 PEERS = {
     "feast": ["feast==0.67.0"],
@@ -36,16 +36,9 @@ class Contender:
     bodies: Path
 
 
-def environment(peer: str) -> Path:
-    """The folder of the programs of an environment with a peer's packages, which is made where it is not there."""
-    folder, packages = KEPT / "peers" / peer, "\n".join(PEERS[peer])
-    stamp = folder / "installed.txt"
-    if not stamp.exists() or stamp.read_text() != packages:
-        venv.create(folder, with_pip=True, clear=True)
-        pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
-        subprocess.run([*pip, *PEERS[peer]], check=True)
-        stamp.write_text(packages)
-    return folder / "bin"
+def programs(peer: str) -> Path:
+    """The folder of the programs of an environment with a peer's packages."""
+    return environment(peer, *PEERS[peer]).parent
 
 
 def echoes(folder: Path) -> dict[str, Contender]:
@@ -82,7 +75,7 @@ def feast(home: Home, folder: Path) -> Contender:
         port = free_port()
         store = KEPT / "feast" / home.releases[0]
         command = [
-            environment("feast") / "python",
+            programs("feast") / "python",
             "-W",
             "ignore",
             _SCRIPTS / "feast_server.py",
@@ -100,13 +93,13 @@ def mlflow(home: Home, folder: Path) -> Contender:
     file, model = matrices(home, folder), KEPT / "mlflow" / home.releases[0]
 
     def start() -> AbstractContextManager[Server]:
-        programs, port = environment("mlflow"), free_port()
+        folder, port = programs("mlflow"), free_port()
         save = "import sys, lightgbm, mlflow.lightgbm as m; m.save_model(lightgbm.Booster(model_file=sys.argv[1]), sys.argv[2])"
         if not model.exists():
-            command = [programs / "python", "-W", "ignore", "-c", save, home.artifact("quick"), model]
+            command = [folder / "python", "-W", "ignore", "-c", save, home.artifact("quick"), model]
             subprocess.run(command, check=True, capture_output=True)
-        command = [programs / "mlflow", "models", "serve", "-m", model, "-p", str(port), "--env-manager", "local"]
-        settings = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        command = [folder / "mlflow", "models", "serve", "-m", model, "-p", str(port), "--env-manager", "local"]
+        settings = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "MLFLOW_DISABLE_TELEMETRY": "true"}
         return running([*command, "--workers", "1"], port, "/invocations", _first(file), settings)
 
     return Contender(start, "/invocations", file)
@@ -119,7 +112,7 @@ def litserve(home: Home, folder: Path) -> Contender:
     def start() -> AbstractContextManager[Server]:
         port = free_port()
         command = [
-            environment("litserve") / "python",
+            programs("litserve") / "python",
             _SCRIPTS / "litserve_server.py",
             home.artifact("quick"),
             str(port),

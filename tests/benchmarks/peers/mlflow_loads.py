@@ -1,7 +1,7 @@
 """Do MLflow's own loaders read what `eiderdown models export --format mlflow` writes? Run by hand: `python mlflow_loads.py`.
 
-Exports every version of the home's registry, makes an environment with MLflow, which the project does not need, under
-`benchmarks/mlflow` of the home, loads each folder there by `mlflow.pyfunc.load_model`, a LightGBM model by
+Exports every version of the home's registry under its `benchmarks/mlflow`, makes an environment with MLflow, which the
+project does not need, loads each folder there by `mlflow.pyfunc.load_model`, a LightGBM model by
 `mlflow.lightgbm.load_model` and any other by `mlflow.onnx.load_model` too, and compares the scores of 10,000 rows of the
 version's dataset with ours. Prints one table; ends with 1 where a score differs by more than 1e-12.
 """
@@ -10,9 +10,7 @@ import json
 import shutil
 import subprocess
 import sys
-import venv
 from importlib.metadata import version as library_version
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -22,6 +20,7 @@ from rich.table import Table
 import eiderdown
 from ml import files
 from ml.export.mlflow_format import write_mlflow
+from tests.environments import environment
 
 ROWS = 10_000
 PACKAGES = ("lightgbm", "numpy", "onnx", "onnxruntime", "pandas", "pyarrow")
@@ -50,7 +49,7 @@ print(json.dumps({name: float(value) for name, value in found.items()}))
 def main() -> int:
     """Export, load and compare."""
     home = files.home() / "benchmarks" / "mlflow"
-    python = _environment(home / "environment")
+    python = environment("mlflow_loads", "mlflow", *(f"{package}=={library_version(package)}" for package in PACKAGES))
     table = Table("model", "loader", "greatest difference", title=f"Scores of {ROWS:,} rows, MLflow's loaders and ours")
     is_right = True
     for model in eiderdown.models():
@@ -67,15 +66,6 @@ def main() -> int:
             is_right = is_right and difference <= 1e-12
     Console().print(table)
     return 0 if is_right else 1
-
-
-def _environment(folder: Path) -> str:
-    python = folder / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-        wanted = ["mlflow", *(f"{package}=={library_version(package)}" for package in PACKAGES)]
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
-    return str(python)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,95 @@
+"""Decisions about experiments: to stop one by hand, and to promote a canary that has all requests."""
+
+from dataclasses import dataclass
+
+from ml.declared import hint
+from ml.errors import DeclarationError, EiderdownError
+from ml.events import user
+from ml.experiments.declaration import CONTROL
+from ml.experiments.released import (
+    NotRunnableError,
+    ReleasedExperiment,
+    declared_experiments,
+    experiments_of,
+    released_experiment,
+)
+from ml.experiments.states import ExperimentState, read_states, write_state
+from ml.promotion.champion import CHAMPION
+from ml.promotion.decide import Decided, promote
+from ml.release.manifest import Manifest, current_release, read_manifest, releases_folder
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An experiment of the current release. experiment: None where it waits; reason: for what, or why it ended."""
+
+    name: str
+    model: str
+    policy: str
+    status: str
+    reason: str | None
+    experiment: ReleasedExperiment | None = None
+    state: ExperimentState | None = None
+
+
+def experiments() -> list[Shown]:
+    """What the current release declares, with what is known of it. Raises ReleaseError where there is no release."""
+    manifest = _manifest()
+    states = read_states()
+    found = []
+    for model in declared_experiments(manifest):
+        declared = manifest.serving[model]["experiment"]
+        names = declared["name"], model, declared["policy"]
+        try:
+            experiment = released_experiment(manifest, model)
+        except (NotRunnableError, DeclarationError) as error:
+            found.append(Shown(*names, "waiting", str(error)))
+            continue
+        state = states.get(experiment.fingerprint) or ExperimentState.first(experiment)
+        found.append(Shown(*names, state.status, state.reason, experiment, state))
+    return found
+
+
+def stop(name: str, reason: str | None = None) -> ExperimentState:
+    """Give all requests of an experiment to its control, for good: to begin again, change its declaration.
+
+    Raises DeclarationError where there is none of this name, or it is stopped already, and ReleaseError.
+    """
+    shown = {one.name: one for one in experiments()}
+    if name not in shown:
+        raise DeclarationError(
+            f"there is no experiment '{name}' in the current release; there are {', '.join(shown) or 'none'}."
+            f"{hint(name, shown)}"
+        )
+    state = shown[name].state
+    if state is None or state.status == "stopped":
+        raise DeclarationError(
+            f"the experiment {name} is {shown[name].status}: {shown[name].reason}. Nothing is to be stopped."
+        )
+    stopped = state.stopped(f"stopped by {user()}" + (f": {reason}" if reason else ""))
+    write_state(stopped)
+    return stopped
+
+
+def promote_full_canaries() -> list[Decided]:
+    """Make each canary that has all requests of its model its champion. Raises what `promote` does."""
+    try:
+        found = experiments_of(_manifest())
+    except EiderdownError:
+        # No release yet.
+        return []
+    full = [one for one in found if one.spec.policy == "canary"]
+    states = read_states() if full else {}
+    decided = []
+    for experiment in full:
+        state = states.get(experiment.fingerprint)
+        [(model, version)] = [found for name, found in experiment.versions.items() if name != CONTROL]
+        if state is not None and state.status == "full" and model == experiment.endpoint:
+            reason = f"the canary of {experiment.spec.name}: {state.reason}"
+            decided.append(promote(model, version, CHAMPION, reason))
+    return decided
+
+
+def _manifest() -> Manifest:
+    folder = releases_folder()
+    return read_manifest(folder / current_release(folder))
