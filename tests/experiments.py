@@ -1,6 +1,8 @@
 """Experiments over made-up releases: how they are published and asked, and what is to be learned of them by brute force."""
 
 import json
+import os
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -46,9 +48,11 @@ def lines(home: Path, kind: str) -> list[dict[str, Any]]:
     for path in sorted((home / "events" / kind).glob("*.jsonl")):
         for line in path.read_bytes().split(b"\n"):
             try:
-                found.append(json.loads(line))
+                event = json.loads(line)
             except ValueError:
                 continue
+            if isinstance(event, dict):
+                found.append(event)
     return found
 
 
@@ -89,7 +93,7 @@ def sums_of_files(home: Path, fingerprint: str) -> dict[str, list[float]]:
         for place, score in zip(event.get("places", range(len(event["score"]))), event["score"], strict=True):
             predictions.setdefault((event["request_id"], place), []).append((assignment["arm"], score))
     for event in lines(home, "feedback"):
-        if not isinstance(event, dict) or event["model"] != "stops" or not isinstance(event["outcome"], bool):
+        if event.get("model") != "stops" or not isinstance(event["outcome"], bool):
             continue
         for arm, score in predictions.pop((event["request_id"], event["instance"]), ()):
             loss = (score - event["outcome"]) ** 2
@@ -102,3 +106,18 @@ def sums_of_state(state: dict[str, Any]) -> dict[str, list[float]]:
     return {
         arm: [sums["outcomes"], sums["sum"], sums["squares"], sums["failures"]] for arm, sums in state["arms"].items()
     }
+
+
+def companions(kind: str, parent: int | None = None) -> set[int]:
+    """The processes of a kind beside a server, this process unless told; zombies too."""
+    found = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(parent or os.getpid())], capture_output=True, text=True, check=False
+    )
+    rows = [line.split(maxsplit=1) for line in found.stdout.splitlines()]
+    return {int(pid) for pid, args in rows if f"serving.experiments.beside {kind}" in args or "<defunct>" in args}
+
+
+def is_running(process: int) -> bool:
+    """Whether a process has not ended; one that has, and that nobody asks after, is there still."""
+    state = subprocess.run(["ps", "-o", "state=", "-p", str(process)], capture_output=True, text=True, check=False)
+    return state.stdout.strip() not in ("", "Z")
