@@ -56,20 +56,23 @@ def publish(
     versions: int = 1,
     aliases: dict[str, int] | None = None,
     serving: dict[str, Any] | None = None,
-    fields: Sequence[RequestField] = (),
     task: str = "binary",
+    fields: Sequence[RequestField] = (),
+    fields_of: dict[int, list[RequestField]] | None = None,
 ) -> str:
     """Publish a release of the view with these rows, whose ttl is one day, and of the model. Returns its name.
 
     versions: how many the model has, which score differently; aliases: theirs, the first is champion unless told; serving: what
-    the model declares of how it is served; fields: of a request, beside the machine, which make no feature; task: the model's.
+    the model declares of how it is served; fields: of a request, beside the machine, which make no feature, and fields_of: those
+    that a version takes besides; task: the model's.
     """
     aside = home / "releases" / ".aside"
     for folder in ("features", "models"):
         (aside / folder).mkdir(parents=True)
     (aside / "release.duckdb").write_bytes(b"")
     view = _view(aside, rows)
-    models = [_model(aside, version, fields, task) for version in range(1, versions + 1)]
+    others = fields_of or {}
+    models = [_model(aside, one, [*fields, *others.get(one, [])], task) for one in range(1, versions + 1)]
     named = {"stops": aliases or {"champion": 1}}
     declared = {"stops": serving} if serving else {}
     name = identity(as_of.isoformat(), True, [view], models, named, declared, "")

@@ -120,7 +120,8 @@ class ExperimentSpec:
             if name in declared:
                 refuse_no_number(f"{where}.{name}", declared[name], meaning, least, most)
         for name in ("step_outcomes", "memory"):
-            if declared.get(name) is not None and not _is_count(declared[name]):
+            is_forever = name == "memory" and declared.get(name) is None
+            if name in declared and not is_forever and not _is_count(declared[name]):
                 raise DeclarationError(f"{where}.{name} is '{declared[name]}'; it must be a whole number of outcomes.")
         checked = {
             "arms": arms,
@@ -149,7 +150,7 @@ def pinned_versions(serving: Mapping[str, Mapping[str, Any]]) -> set[tuple[str, 
     arms = [
         Arm.parse(model, arm)
         for model, declared in serving.items()
-        for arm in declared.get("experiment", {}).get("arms", {}).values()
+        for arm in (declared.get("experiment") or {}).get("arms", {}).values()
     ]
     return {(arm.model, arm.version) for arm in arms if arm.version is not None}
 

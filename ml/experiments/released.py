@@ -27,7 +27,8 @@ class ReleasedExperiment:
 def declared_experiments(manifest: Manifest) -> list[str]:
     """The models of a release that declare an experiment."""
     released = {one.model for one in manifest.models}
-    return [model for model, declared in manifest.serving.items() if "experiment" in declared and model in released]
+    declared = [model for model, serving in manifest.serving.items() if serving.get("experiment") is not None]
+    return [model for model in declared if model in released]
 
 
 def released_experiment(manifest: Manifest, endpoint: str) -> ReleasedExperiment:

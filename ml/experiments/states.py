@@ -94,9 +94,11 @@ def write_state(state: ExperimentState) -> None:
 
 
 def follows(state: ExperimentState, before: ExperimentState | None) -> bool:
-    """Whether a state takes the place of the one before. What was stopped stays so: whoever did not know yet goes no further."""
+    """Whether a state takes the place of the one before. What was stopped stays so, whatever whoever did not know yet has said
+    since, and in whatever order the two are read.
+    """
     if before is None:
         return True
-    if before.status == "stopped" and state.status != "stopped":
-        return False
+    if (state.status == "stopped") != (before.status == "stopped"):
+        return state.status == "stopped"
     return state.logged_at >= before.logged_at

@@ -49,20 +49,32 @@ class Companions:
         return found | ({"shadow"} if "shadow" in policies else set())
 
     def _keep(self) -> None:
+        problem = ""
         while not self._stop.wait(SECONDS_BETWEEN_LOOKS):
-            needed = self._needed()
-            for kind in KINDS:
-                process = self._running.get(kind)
-                if process is not None and process.poll() is not None:
-                    if process.returncode:
-                        logger.error({"event": "companion_ended", "kind": kind, "status": process.returncode})
-                    del self._running[kind]
-                elif process is not None and kind not in needed:
-                    process.terminate()
-                    process.wait()
-                    del self._running[kind]
-                elif process is None and kind in needed:
-                    self._begin(kind)
+            try:
+                self._look()
+                problem = ""
+            except OSError as error:
+                # What the home or the machine refuses now, it may give later.
+                if str(error) != problem:
+                    problem = str(error)
+                    logger.error({"event": "companion_not_started", "problem": problem})
+
+    def _look(self) -> None:
+        """Start what is needed, and end what is not. Raises OSError."""
+        needed = self._needed()
+        for kind in KINDS:
+            process = self._running.get(kind)
+            if process is not None and process.poll() is not None:
+                if process.returncode:
+                    logger.error({"event": "companion_ended", "kind": kind, "status": process.returncode})
+                del self._running[kind]
+            elif process is not None and kind not in needed:
+                process.terminate()
+                process.wait()
+                del self._running[kind]
+            elif process is None and kind in needed:
+                self._begin(kind)
 
     def _begin(self, kind: str) -> None:
         with the_only_one(kind) as is_free:

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from ml import files
+from ml.errors import ContractError
 from ml.experiments.declaration import CONTROL, ENSEMBLES, LEARNING
 from ml.experiments.losses import loss_of
 from ml.experiments.policies import POLICIES, Observation
@@ -52,6 +53,7 @@ class Learned:
         self._policy = POLICIES[spec.policy](list(spec.arms), **spec.policy_settings)
         self._state = known.state if known else self._policy.start()
         self._read = dict(known.read) if known else {}
+        self._said_at = known.logged_at if known else dt.datetime.min.replace(tzinfo=dt.UTC)
         self._observed: list[Observation] = []
 
     def counts(self, line: Line, kind: str) -> bool:
@@ -59,7 +61,8 @@ class Learned:
         return line.next_at > self._read.get(f"{kind}/{line.file}", 0)
 
     def observe(self, observation: Observation) -> None:
-        """Take what came of a prediction."""
+        """Take what came of a prediction. Raises ContractError for what the policy does not take."""
+        self._policy.check(observation)
         self._observed.append(observation)
 
     def loss(self, arm: str, score: Any, outcome: Any) -> float | None:
@@ -77,7 +80,8 @@ class Learned:
         status, reason = self._policy.status(state)
         spec = self.experiment.spec
         return ExperimentState(
-            dt.datetime.now(dt.UTC),
+            # A clock that was set back makes no state older than the one before it.
+            max(dt.datetime.now(dt.UTC), self._said_at),
             spec.name,
             self.experiment.fingerprint,
             self.experiment.endpoint,
@@ -91,7 +95,12 @@ class Learned:
 
     def keep(self, known: ExperimentState) -> None:
         """Go on from what was written."""
-        self._state, self._observed = known.state, []
+        self._state, self._said_at = known.state, known.logged_at
+        self.pass_over()
+
+    def pass_over(self) -> None:
+        """Learn nothing from what was observed."""
+        self._observed = []
 
 
 class Learner:
@@ -110,7 +119,8 @@ class Learner:
         """Read the files from the beginning: what counts is told by the states."""
         since = time.time() - OUTCOME_DAYS * 86_400
         self._predictions = AppendedLines(self._events / "predictions", since=since)
-        self._feedback = AppendedLines(self._events / "feedback", since=since)
+        # An outcome comes after its prediction, but the file of predictions, of one day, may have been written to for longer.
+        self._feedback = AppendedLines(self._events / "feedback", since=since - 86_400)
         self._pending: dict[str, _Pending] = {}
 
     def round(self) -> None:
@@ -125,8 +135,10 @@ class Learner:
         for line in self._predictions.read_lines():
             if b'"assignment":{' in line.text:
                 self._safely(self._take_prediction, line)
-        for line in told:
-            self._safely(self._take_outcome, line)
+        # What counts already goes first: the same outcome may have been told again to another worker, whose file is read before.
+        for take in (self._pass_over_outcome, self._take_outcome):
+            for line in told:
+                self._safely(take, line)
         self._forget()
         self._say()
 
@@ -141,7 +153,7 @@ class Learner:
         """Whatever a line holds, the next is read. Those that are torn are counted in monitoring.event_files."""
         try:
             take(line, orjson.loads(line.text))
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, ContractError):
             return
 
     def _take_prediction(self, line: Line, event: dict[str, Any]) -> None:
@@ -161,16 +173,18 @@ class Learner:
             pending = self._pending.setdefault(f"{event['request_id']}-{place}", _Pending(learned, drawn, probability))
             pending.scores[arm] = score
 
+    def _pass_over_outcome(self, line: Line, event: dict[str, Any]) -> None:
+        key = f"{event['request_id']}-{event['instance']}"
+        pending = self._pending.get(key)
+        if pending is not None and not pending.learned.counts(line, "feedback") and _losses(pending, event):
+            del self._pending[key]
+
     def _take_outcome(self, line: Line, event: dict[str, Any]) -> None:
-        pending = self._pending.pop(f"{event['request_id']}-{event['instance']}", None)
-        if pending is None or not pending.learned.counts(line, "feedback"):
-            return
-        losses = {
-            arm: loss
-            for arm, score in pending.scores.items()
-            if (loss := pending.learned.loss(arm, score, event["outcome"])) is not None
-        }
-        if losses and event["model"] == pending.learned.experiment.endpoint:
+        key = f"{event['request_id']}-{event['instance']}"
+        pending = self._pending.get(key)
+        # One that is none waits for another.
+        if pending is not None and (losses := _losses(pending, event)):
+            del self._pending[key]
             pending.learned.observe(Observation(pending.arm, pending.probability, losses))
 
     def _forget(self) -> None:
@@ -187,8 +201,18 @@ class Learner:
         for fingerprint, learned in self._learned.items():
             known = self._states.known.get(fingerprint)
             if known is not None and known.status == "stopped":
+                learned.pass_over()
                 continue
             state = learned.learn(read)
             if state is not None:
                 self._file.write(state.to_line())
                 learned.keep(state)
+
+
+def _losses(pending: _Pending, event: dict[str, Any]) -> dict[str, float]:
+    """What the arms lost by an outcome; none where it is none of the experiment's."""
+    learned = pending.learned
+    if event["model"] != learned.experiment.endpoint:
+        return {}
+    found = {arm: learned.loss(arm, score, event["outcome"]) for arm, score in pending.scores.items()}
+    return {arm: loss for arm, loss in found.items() if loss is not None}

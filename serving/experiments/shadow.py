@@ -5,6 +5,7 @@ import logging
 import os
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -20,6 +21,7 @@ from serving.predictions.event_lines import EventLines
 from serving.predictions.predictor import Predictor, Stages
 from serving.problems import Problem
 from serving.pushes.follow import Pushes
+from serving.releases.current import RETRY_SECONDS
 from serving.releases.loaded import LoadedParts
 from serving.releases.release import Release
 
@@ -79,6 +81,8 @@ class Shadow:
         self._pushes = Pushes(events / "pushes", Metrics())
         self._loaded: dict[str, _Loaded] = {}
         self._latest: Release | None = None
+        self._failed: Path | None = None
+        self._retry_at = 0.0
         self._read, since = self._read_note()
         self._lines = AppendedLines(events / "predictions", self._read, since)
         self._file = EventFile(events / "predictions")
@@ -88,8 +92,7 @@ class Shadow:
 
     def round(self) -> None:
         """Score what is new. Raises OSError where the disk refuses."""
-        if self._current.refresh():
-            self._load()
+        self._follow()
         self._pushes.read()
         batch: list[Line] = []
         for line in self._lines.read_lines():
@@ -102,19 +105,34 @@ class Shadow:
         self._score(batch)
         self._keep_note(self._lines.bytes_read)
 
-    def _load(self) -> None:
-        """Load the release that is current now; the one before stays for what it has answered."""
-        assert self._current.folder is not None
-        release = Release(self._current.folder, self._parts)
-        self._pushes.adopt(release, self._latest)
+    def _follow(self) -> None:
+        """Load the release that is current now; the one before stays for what it has answered.
+
+        One that does not load is not served either, so the one before goes on, and it is tried again.
+        """
+        self._current.refresh()
+        folder = self._current.folder
+        is_latest = self._latest is not None and folder is not None and folder.name == self._latest.name
+        if folder is None or is_latest or (folder == self._failed and time.monotonic() < self._retry_at):
+            return
+        try:
+            release = Release(folder, self._parts)
+            self._pushes.adopt(release, self._latest)
+        except Exception as error:
+            self._failed, self._retry_at = folder, time.monotonic() + RETRY_SECONDS
+            logger.error({"event": "release_not_loaded", "problem": str(error)})
+            return
         before = {self._latest.name: self._loaded[self._latest.name]} if self._latest else {}
         self._latest = release
         self._loaded = before | {release.name: _Loaded(release)}
+        self._parts.forget_others(folder)
 
     def _score(self, batch: list[Line]) -> None:
         """Score lines, and log what came of it with one write."""
         if not batch:
             return
+        # Who answered may have taken another release since this round began.
+        self._follow()
         self._keep_note(self._read | {line.file: line.next_at for line in batch})
         found = []
         for line in batch:

@@ -21,7 +21,7 @@ from serving.problems import Problem
 from serving.requests.instances import Row
 from serving.requests.request_ids import REQUEST_IDS
 
-_OVERLOADED = 503
+_TOO_LATE = 408
 _NO_UNIT = (None,)
 
 
@@ -107,16 +107,11 @@ class Split(Experiment):
         arm, assignment = self._arms[name], self._answer[name]
         start = time.perf_counter()
         try:
-            predictions = await arm.predict(rows, deadline, gone)
-        except ClientDisconnect:
-            raise
-        except Exception as error:
-            # What a client sent wrongly is wrong for the control too; what takes too long has no time for another.
-            if arm is self._control or (isinstance(error, Problem) and error.status != _OVERLOADED):
-                raise
-            arm.fail(error)
-            assignment, arm = self._instead[name], self._control
-            predictions = await arm.predict(rows, deadline, gone)
+            predictions, arm = await self._predict(arm, rows, deadline, gone)
+        except Problem as problem:
+            raise problem if places is None else _in_request(problem, places) from None
+        if arm.name != name:
+            assignment = self._instead[name]
         seconds = time.perf_counter() - start
         explanations = await arm.explain(rows) if explain else []
         more = b'%s"probability":%.9g,"seconds":%.6f,' % (assignment, draw.weights[name], seconds)
@@ -128,6 +123,24 @@ class Split(Experiment):
         line = arm.line(request_id, rows, predictions, more)
         arm.served.count(predictions, time.perf_counter() - rendering)
         return _Part(arm, predictions, explanations, [arm.made_by] * len(rows), line)
+
+    async def _predict(
+        self, arm: ServedArm, rows: list[Row], deadline: float, gone: Gone
+    ) -> tuple[list[Prediction], ServedArm]:
+        """An arm's predictions, or the control's where it fails; and whose they are."""
+        try:
+            return await arm.predict(rows, deadline, gone), arm
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            # What takes too long has no time for another.
+            if arm is self._control or (isinstance(error, Problem) and error.status == _TOO_LATE):
+                raise
+            failure = error
+        predictions = await self._control.predict(rows, deadline, gone)
+        # Not before: what a client sent wrongly is wrong for the control too, and no failure of the arm.
+        arm.fail(failure)
+        return predictions, self._control
 
     def _answered(self, request_id: str, part: _Part) -> Answered:
         version, head = self._names[part.arm.name] if part.arm else (None, None)
@@ -159,3 +172,11 @@ def _join(places: list[list[int]], parts: list[_Part]) -> _Part:
         if part.explanations:
             joined.explanations.append(part.explanations[number])
     return joined
+
+
+def _in_request(problem: Problem, places: list[int]) -> Problem:
+    """A problem with rows at some places of a request, which names the instance as the request has it."""
+    if len(problem.location) > 1 and problem.location[0] == "instances":
+        where, number, *rest = problem.location
+        problem.location = (where, places[int(number)], *rest)
+    return problem

@@ -10,11 +10,11 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ml.scoring.request_features import ExpressionError
 from serving.predictions.cost_model import CostModel
+from serving.predictions.daemon_executor import DaemonExecutor
 from serving.predictions.predictor import Prediction, Stages, no_features
 from serving.problems import Problem, overloaded
 from serving.requests.instances import Row
@@ -69,7 +69,7 @@ class Batcher:
         self._is_due = False
         self._ends_at = 0.0
         self._running: asyncio.Future[None] | None = None
-        self._thread: ThreadPoolExecutor | None = None
+        self._thread: DaemonExecutor | None = None
 
     def submit(self, rows: list[Row], deadline: float) -> Job:
         """Queue rows. Raises Problem 503 where others wait already and the rows could not be scored within the objective."""
@@ -132,7 +132,7 @@ class Batcher:
             self._wake(loop)
             return
         self._ends_at = time.perf_counter() + foreseen
-        self._thread = self._thread or ThreadPoolExecutor(1, thread_name_prefix="batches")
+        self._thread = self._thread or DaemonExecutor("batches")
         self._running = loop.run_in_executor(
             self._thread, self._score, jobs, lambda *settled: loop.call_soon_threadsafe(self._settle, *settled)
         )

@@ -48,7 +48,7 @@ class Policy(ABC):
         state = copy.deepcopy(state)
         arms = state["arms"]
         for one in observations:
-            self._check(one)
+            self.check(one)
             for arm, loss in one.losses.items():
                 sums = arms[arm]
                 sums["outcomes"] += 1
@@ -69,11 +69,8 @@ class Policy(ABC):
         """'running', 'stopped' or 'full', and of the last two the reason, a sentence."""
         return "running", None
 
-    @abstractmethod
-    def _learn(self, state: State, one: Observation) -> None:
-        """Alter this state, whose sums have the observation already."""
-
-    def _check(self, one: Observation) -> None:
+    def check(self, one: Observation) -> None:
+        """Raise ContractError for what `observe` does not take."""
         if not 0 < one.probability <= 1:
             raise ContractError(
                 f"An observation of arm '{one.arm}' has the probability {one.probability}. "
@@ -87,6 +84,10 @@ class Policy(ABC):
                 raise ContractError(
                     f"A loss of arm '{arm}' is {loss}, and has to lie in [0, 1]. Of a regression declare a greater loss_scale."
                 )
+
+    @abstractmethod
+    def _learn(self, state: State, one: Observation) -> None:
+        """Alter this state, whose sums have the observation already."""
 
 
 def normalised(weights: dict[str, float]) -> dict[str, float]:
