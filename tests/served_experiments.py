@@ -25,7 +25,7 @@ ARMS = {"control": "stops@champion", "treatment": "stops@challenger"}
 
 def publish(home: Path, policy: str, **declared: Any) -> str:
     """Publish a release of machines of many heats, whose model has three versions and an experiment. Returns its name."""
-    others = {name: declared.pop(name) for name in ("aliases", "task", "fields", "as_of") if name in declared}
+    others = {name: declared.pop(name) for name in ("aliases", "task", "fields_of", "as_of") if name in declared}
     experiment = {"name": "trial", "policy": policy, "arms": ARMS} | declared
     heats = [place / 10 - 2 for place in range(len(MACHINES))]
     rows = [row(name, AS_OF - HOUR, AS_OF - HOUR, heat) for name, heat in zip(MACHINES, heats, strict=True)]

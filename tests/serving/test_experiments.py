@@ -266,11 +266,11 @@ def test_units_of_several_fields_and_none(home: Path) -> None:
         ),
         ({"unit": ["site"]}, "the unit site is no request field of the control"),
         (
-            {"fields": {2: [RequestField("site", "VARCHAR", False)]}},
+            {"fields_of": {2: [RequestField("site", "VARCHAR", False)]}},
             "the arm treatment takes the request field site, which the control does not; make it the control",
         ),
         (
-            {"fields": {1: [RequestField("n", "BIGINT", False)], 2: [RequestField("n", "BIGINT", True)]}},
+            {"fields_of": {1: [RequestField("n", "BIGINT", False)], 2: [RequestField("n", "BIGINT", True)]}},
             "the arm treatment takes the request field n otherwise than the control",
         ),
         ({"policy": "of the future"}, "policy is 'of the future'; it must be one of"),
