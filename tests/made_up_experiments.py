@@ -113,7 +113,7 @@ def events(made_up: MadeUp) -> Iterator[tuple[str, Row]]:
         truths = (
             random.uniform(0, 0.2 + 0.3 * step, count) if made_up.policy == "canary" else random.uniform(0, 1, count)
         )
-        units = [json.dumps([f"N{int(random.integers(made_up.units))}"]) for _ in truths] if made_up.units else []
+        units = [_unit(made_up, random) for _ in truths] if made_up.units else []
         for role, arm, places in _assigned(made_up, request, units, count, weights):
             if arm == arms[-1] and random.random() < made_up.lost:
                 continue
@@ -134,8 +134,14 @@ def events(made_up: MadeUp) -> Iterator[tuple[str, Row]]:
                 )
 
 
+def _unit(made_up: MadeUp, random: np.random.Generator) -> str | None:
+    """Some requests have nothing that tells their unit."""
+    number = int(random.integers(made_up.units + 5))
+    return json.dumps([f"N{number}"]) if number < made_up.units else None
+
+
 def _assigned(
-    made_up: MadeUp, request: str, units: list[str], count: int, weights: dict[str, float]
+    made_up: MadeUp, request: str, units: list[str | None], count: int, weights: dict[str, float]
 ) -> list[tuple[str, str, list[int]]]:
     """(role, arm, places) of each line of a request."""
     arms = list(made_up.noise)
@@ -144,7 +150,7 @@ def _assigned(
     if made_up.policy == "ensemble":
         return [*(("member", arm, list(range(count))) for arm in arms), ("ensemble", made_up.model, list(range(count)))]
     draw = Draw(weights)
-    drawn = [draw(bucket(made_up.fingerprint, unit)) for unit in units or [request] * count]
+    drawn = [draw(bucket(made_up.fingerprint, unit or request)) for unit in units or [request] * count]
     return [
         ("answer", arm, places) for arm in arms if (places := [place for place, one in enumerate(drawn) if one == arm])
     ]
@@ -156,7 +162,7 @@ def _line(
     at: dt.datetime,
     scored: tuple[str, str],
     places: list[int],
-    units: list[str],
+    units: list[str | None],
     weights: dict[str, float],
     truths: np.ndarray,
     random: np.random.Generator,
@@ -256,7 +262,7 @@ def predictions(events: list[tuple[str, Row]]) -> dict[str, Row]:
                 "policy": one.policy,
                 "arm": (arm := "ensemble" if assignment["role"] == "ensemble" else assignment["arm"]),
                 "drawn": assignment.get("instead_of", arm),
-                "unit": line["units"][at] if "units" in line else line["request_id"],
+                "unit": line.get("units", {at: None})[at] or line["request_id"],
                 "request": (line["request_id"], place),
                 "at": dt.datetime.fromisoformat(line["logged_at"]),
                 "loss": loss,

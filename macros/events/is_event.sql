@@ -128,7 +128,7 @@
                 and list_min(try_cast(places as integer[])) >= 0
             )
         )
-        and (units is null or list_count(try_cast(units as varchar[])) = len(predicted_at))
+        and (units is null or len(try_cast(units as varchar[])) = len(predicted_at))
         and (probability is null or (try_cast(probability as double) > 0 and try_cast(probability as double) <= 1))
         and (seconds is null or try_cast(seconds as double) >= 0)
     )
