@@ -108,13 +108,12 @@ class Split(Experiment):
         assignment = self._answer[name]
         start = time.perf_counter()
         try:
-            predictions, arm = await self._predict(arm, mine, deadline, gone)
+            predictions, explanations, arm = await self._predict(arm, mine, deadline, gone, explain)
         except Problem as problem:
             raise problem if is_all else _in_request(problem, places) from None
         if arm.name != name:
             assignment = self._instead[name]
         seconds = time.perf_counter() - start
-        explanations = await arm.explain(mine) if explain else []
         more = b'%s"probability":%.9g,"seconds":%.6f,' % (assignment, probability, seconds)
         if not is_all:
             more += b'"places":%s,' % orjson.dumps(places)
@@ -126,11 +125,15 @@ class Split(Experiment):
         return _Part(arm, places, predictions, explanations, line)
 
     async def _predict(
-        self, arm: ServedArm, rows: list[Row], deadline: float, gone: Gone
-    ) -> tuple[list[Prediction], ServedArm]:
-        """An arm's predictions, or the control's where it fails; and whose they are."""
+        self, arm: ServedArm, rows: list[Row], deadline: float, gone: Gone, explain: bool
+    ) -> tuple[list[Prediction], list[Explanation], ServedArm]:
+        """An arm's predictions and their explanations, or the control's where it fails; and whose they are."""
+
+        async def ask(arm: ServedArm) -> tuple[list[Prediction], list[Explanation], ServedArm]:
+            return await arm.predict(rows, deadline, gone), await arm.explain(rows) if explain else [], arm
+
         try:
-            return await arm.predict(rows, deadline, gone), arm
+            return await ask(arm)
         except ClientDisconnect:
             raise
         except Exception as error:
@@ -138,10 +141,10 @@ class Split(Experiment):
             if arm is self._control or (isinstance(error, Problem) and error.status == _TOO_LATE):
                 raise
             failure = error
-        predictions = await self._control.predict(rows, deadline, gone)
+        found = await ask(self._control)
         # Not before: what a client sent wrongly is wrong for the control too, and no failure of the arm.
         arm.fail(failure)
-        return predictions, self._control
+        return found
 
     def _answered(self, request_id: str, parts: list[_Part], count: int, explain: bool) -> Answered:
         """The parts of a request, in the order of its instances."""
