@@ -89,7 +89,7 @@ class Worker:
         if self._chance.random() < 0.2:
             assignment |= {"arm": "control", "instead_of": "treatment"}
         places = sorted(self._chance.sample(range(5), self._chance.randrange(1, 4)))
-        request_id = f"{self._chance.getrandbits(128):032x}"
+        request_id = f"{len(self._requests):032x}"
         scores = [self._chance.random() for _ in places]
         event = {
             "request_id": request_id,
@@ -114,7 +114,7 @@ class Worker:
 
     def _wrong(self) -> None:
         """An outcome of no request, of another model, or that is none: the right one may still come."""
-        known = self._chance.choice([*self._requests, ("0" * 32, 0)])
+        known = self._chance.choice([*self._requests, ("f" * 32, 0)])
         event = {"model": "stops", "request_id": known[0], "instance": known[1], "outcome": True}
         change = self._chance.choice(
             [
