@@ -168,6 +168,7 @@ class Plugin(BasePlugin):
             "events/retrain/none.jsonl",
             "events/builds/none.jsonl",
             "events/labels/none.jsonl",
+            "events/experiments/none.jsonl",
             "artifacts/training/none.json",
             "artifacts/reproductions/none.json",
         ):

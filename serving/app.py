@@ -31,7 +31,19 @@ from serving.process.json_logs import log_json_lines
 from serving.pushes.follow import Pushes
 from serving.releases.current import CurrentRelease
 from serving.requests.whole_answer import WholeAnswer
-from serving.routes import docs, feast, features, feedback, health, models, predict, push, releases
+from serving.routes import (
+    docs,
+    feast,
+    features,
+    feedback,
+    health,
+    models,
+    open_inference,
+    predict,
+    predict_arrow,
+    push,
+    releases,
+)
 from serving.settings import Settings
 
 DESCRIPTION = "Predictions and features from the current release of the warehouse."
@@ -50,6 +62,7 @@ DIRECT: dict[str, tuple[str, Endpoint]] = {
     "features": ("/features/{view}", features.features),
 }
 """The routes that are called without FastAPI's way to them, which costs more than what they do."""
+_INFER: tuple[str, Endpoint] = ("/v2/models/{model}/infer", open_inference.infer)
 
 
 class Application(FastAPI):
@@ -73,11 +86,16 @@ class Application(FastAPI):
         scope["app"] = self
         start = time.perf_counter()
         first, _, name = scope["path"][1:].partition("/")
-        is_direct = first in DIRECT and name and "/" not in name and scope["method"] == "POST"
+        direct = None
+        if scope["method"] == "POST":
+            if first in DIRECT:
+                direct = DIRECT[first] if name and "/" not in name else None
+            elif first == "v2" and (model := open_inference.infer_model(name)):
+                direct, name = _INFER, model
         self._open += 1
         try:
-            if is_direct and not self._guard.refuse(scope):
-                route, endpoint = DIRECT[first]
+            if direct and not self._guard.refuse(scope):
+                route, endpoint = direct
                 status = await self._answer(endpoint, name, Request(scope, receive, send))
             else:
                 route, status = await self._answer_by_fastapi(scope, receive, send)
@@ -143,6 +161,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         log_json_lines()
         if snapshots:
             snapshots.start(metrics.numbers)
+        app.state.arrow_room = asyncio.Semaphore(predict_arrow.MOST_AT_ONCE)
         app.state.events = EventLog(events / "predictions", metrics)
         app.state.push_log = DurableLog(events / "pushes", metrics)
         app.state.feedback_log = DurableLog(events / "feedback", metrics)
@@ -185,6 +204,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_http_exception)
     app.add_exception_handler(Exception, leave_to_guarded)
-    for routes in (predict, features, feast, push, feedback, models, releases, health, docs):
+    for routes in (predict, features, feast, push, feedback, models, releases, open_inference, health, docs):
         app.include_router(routes.router)
     return app

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from serving.open_inference.errors import error, is_open_inference, no_such_path, status_of
 from serving.requests.whole_answer import WholeAnswer
 
 
@@ -28,11 +29,12 @@ NO_RELEASE = {503: "No release is being served yet."}
 NO_SUCH_NAME = {404: "The release has nothing of this name."}
 NO_ROOM = {503: "No release is being served yet, or what was sent could not be kept."}
 OVERLOADED = {503: "No release is being served yet, or there are more requests than can be answered in time."}
+NOT_ACCEPTED = {406: "The answer to a body in Arrow is in Arrow, which the request does not accept."}
 WRONG_BODY = {
-    400: "The body is not strict JSON, or ended early.",
+    400: "The body is not strict JSON or a valid Arrow stream, or ended early.",
     408: "The body came too slowly, or the time that the client gave was up.",
     413: "The body is too long, or holds too many objects.",
-    415: "The body has a content encoding.",
+    415: "The body has a content encoding, or an Arrow stream is compressed.",
     422: "A field of the body is wrong.",
 }
 
@@ -79,16 +81,24 @@ def overloaded(reason: str) -> Problem:
 
 
 async def answer_problem(request: Request, problem: Exception) -> WholeAnswer:
-    """A problem as JSON: {"detail": [{"loc": [...], "msg": "..."}]}, the shape that FastAPI gives to invalid requests."""
+    """A problem as JSON: {"detail": [{"loc": [...], "msg": "..."}]}, the shape that FastAPI gives to invalid requests; that of
+    the Open Inference Protocol under its paths.
+    """
     assert isinstance(problem, Problem)
+    if is_open_inference(request.scope["path"]):
+        body = orjson.dumps(error(problem.message, problem.location))
+        return WholeAnswer(body, status_of(problem.status), problem.headers)
     detail: dict[str, Any] = {"msg": problem.message}
     if problem.location:
         detail["loc"] = ["body", *problem.location]
     return WholeAnswer(orjson.dumps({"detail": [detail]}), problem.status, problem.headers)
 
 
-async def answer_http_exception(request: Request, error: Exception) -> JSONResponse:
-    """What the framework refuses (no such path, no such method), in the same shape."""
-    assert isinstance(error, HTTPException)
-    message = _FRAMEWORK.get(error.status_code, error.detail)
-    return JSONResponse({"detail": [{"msg": message}]}, status_code=error.status_code, headers=error.headers)
+async def answer_http_exception(request: Request, refused: Exception) -> JSONResponse:
+    """What the framework refuses (no such path, no such method), in the same shapes."""
+    assert isinstance(refused, HTTPException)
+    message = _FRAMEWORK.get(refused.status_code, refused.detail)
+    content: dict[str, Any] = {"detail": [{"msg": message}]}
+    if is_open_inference(path := request.scope["path"]):
+        content = error(no_such_path(path) if refused.status_code == 404 else message)
+    return JSONResponse(content, status_code=refused.status_code, headers=refused.headers)

@@ -28,6 +28,12 @@ class Settings:
     """The most pushed rows that a worker holds beside its release, of about a kilobyte each; past it a push is refused."""
     max_seconds: float = 10.0
     """The longest that a prediction may wait for the ones before it, unless its request says less."""
+    max_arrow_bytes: int = 64 * 1024 * 1024
+    """The greatest size of a body in Arrow, and of its texts once each row has its own."""
+    max_arrow_rows: int = 1_000_000
+    """The most rows of a body in Arrow."""
+    max_arrow_seconds: float = 120.0
+    """The longest that a request in Arrow may take, unless it says less."""
     cache_rows: int = field(default=10_000, metadata=_OR_ZERO)
     """The most predictions that are kept of each version of a model; 0 keeps none."""
     fixed_batch: int = field(default=0, metadata=_OR_ZERO)

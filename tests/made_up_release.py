@@ -2,7 +2,7 @@
 
 import datetime as dt
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from ml.scoring.signature import Feature, RequestField, Signature, ViewInput
 
 AS_OF = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
-CLASSES = ["cold", "mild", "hot"]
 MODEL_FEATURES = [Feature("heat", "DOUBLE")]
+CLASSES = ["goes", "slows", "stops"]
 FEATURES = {"heat": "double", "parts": "struct(name varchar, counts bigint[])", "place": "varchar"}
 SCHEMA = pa.schema(
     [
@@ -57,21 +57,22 @@ def publish(
     aliases: dict[str, int] | None = None,
     serving: dict[str, Any] | None = None,
     task: str = "binary",
-    fields: dict[int, list[RequestField]] | None = None,
+    fields: Sequence[RequestField] = (),
+    fields_of: dict[int, list[RequestField]] | None = None,
 ) -> str:
     """Publish a release of the view with these rows, whose ttl is one day, and of the model. Returns its name.
 
     versions: how many the model has, which score differently; aliases: theirs, the first is champion unless told; serving: what
-    the model declares of how it is served; task: binary, or multiclass; fields: that a version takes beside the machine.
+    the model declares of how it is served; fields: of a request, beside the machine, which make no feature, and fields_of: those
+    that a version takes besides; task: the model's.
     """
     aside = home / "releases" / ".aside"
     for folder in ("features", "models"):
         (aside / folder).mkdir(parents=True)
     (aside / "release.duckdb").write_bytes(b"")
-    view, models = (
-        _view(aside, rows),
-        [_model(aside, version, task, (fields or {}).get(version, [])) for version in range(1, versions + 1)],
-    )
+    view = _view(aside, rows)
+    others = fields_of or {}
+    models = [_model(aside, one, [*fields, *others.get(one, [])], task) for one in range(1, versions + 1)]
     named = {"stops": aliases or {"champion": 1}}
     declared = {"stops": serving} if serving else {}
     name = identity(as_of.isoformat(), True, [view], models, named, declared, "")
@@ -124,16 +125,14 @@ def _view(folder: Path, rows: Iterable[dict[str, Any]]) -> ReleasedView:
     )
 
 
-def _model(folder: Path, version: int, task: str, fields: list[RequestField]) -> ReleasedModel:
+def _model(folder: Path, version: int, fields: Sequence[RequestField], task: str) -> ReleasedModel:
     path = folder / "models" / f"stops_v{version}.txt"
     path.write_bytes(_artifact(version, task))
     view = ViewInput("machine", 1, "", ["machine"], 86_400.0, {"heat": "double"})
     request = [RequestField("machine", "VARCHAR", required=True), *fields]
-    is_binary = task == "binary"
-    classes = [] if is_binary else CLASSES
-    signature = Signature(
-        "predicted_at", request, [view], [], MODEL_FEATURES, task, classes, 0.5 if is_binary else None
-    )
+    classes = CLASSES if task == "multiclass" else []
+    threshold = 0.5 if task == "binary" else None
+    signature = Signature("predicted_at", request, [view], [], MODEL_FEATURES, task, classes, threshold)
     sha256 = files.sha256(path)
     scorer = Scorer(path, LightGBM.artifact_format, sha256, signature)
     return ReleasedModel(
@@ -152,7 +151,11 @@ def _model(folder: Path, version: int, task: str, fields: list[RequestField]) ->
 @functools.cache
 def _artifact(version: int, task: str) -> bytes:
     matrix = np.random.default_rng(1).normal(size=(200, 1))
-    outputs = 1 if task == "binary" else len(CLASSES)
-    data = (matrix, np.digitize(matrix[:, 0], [0.0] if outputs == 1 else [-0.5, 0.5]).astype(float))
-    training = TrainingData(task, outputs, MODEL_FEATURES, data, data)
+    targets = {
+        "binary": matrix[:, 0] > 0,
+        "multiclass": np.digitize(matrix[:, 0], (-0.5, 0.5)),
+        "regression": matrix[:, 0],
+    }
+    data = (matrix, targets[task].astype(float))
+    training = TrainingData(task, len(CLASSES) if task == "multiclass" else 1, MODEL_FEATURES, data, data)
     return LightGBM.train(training, {"num_boost_round": 2 + version}, seed=1).artifact

@@ -31,6 +31,8 @@ prediction_log:
     label: boolean
     probabilities: map(varchar, double)
     class: varchar
+    place: integer
+    assignment: "struct(experiment varchar, fingerprint varchar, endpoint varchar, arm varchar, role varchar, instead_of varchar, unit varchar, probability double, seconds double)"
 
 feedback:
   primary_key: [model, request_id, instance]

@@ -46,7 +46,9 @@ group by filename
 
 
 {% macro event_kinds() -%}
-    {{ return(['predictions', 'feedback', 'pushes', 'decisions', 'acknowledgements', 'retrain', 'builds', 'labels']) }}
+    {{ return([
+        'predictions', 'feedback', 'pushes', 'decisions', 'acknowledgements', 'retrain', 'builds', 'labels', 'experiments',
+    ]) }}
 {%- endmacro %}
 
 

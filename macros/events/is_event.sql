@@ -2,7 +2,7 @@
     Whether a line of a source of events is one, as a SQL condition, never null: it was read whole, and has all that the
     tables need. The lines for which it is false are counted in monitoring.event_files, and are in no other table.
 
-    kind: 'predictions', 'feedback', 'pushes', 'decisions', 'acknowledgements', 'retrain', 'builds' or 'labels'.
+    kind: 'predictions', 'feedback', 'pushes', 'decisions', 'acknowledgements', 'retrain', 'builds', 'labels' or 'experiments'.
 #}
 {% macro is_event(kind) -%}
     {{ return(adapter.dispatch('is_event', 'eiderdown')(kind)) }}
@@ -34,7 +34,8 @@
                     list_count(list_distinct(classes)) = len(classes)
                     and list_bool_and(list_transform(probabilities, lambda entry: coalesce(len(entry) = len(classes), false)))
                 )
-            ),
+            )
+            and (assignment is null or {{ eiderdown.is_assignment() }}),
             false
         )
     {%- elif kind == 'feedback' -%}
@@ -94,5 +95,41 @@
             and labelled_at is not null,
             false
         )
+    {%- elif kind == 'experiments' -%}
+        coalesce(
+            event_id is not null
+            and logged_at is not null
+            and experiment is not null
+            and fingerprint is not null
+            and endpoint is not null
+            and policy is not null
+            and status in ('running', 'stopped', 'full')
+            and cardinality(weights) > 0
+            and list_count(map_values(weights)) = cardinality(weights),
+            false
+        )
     {%- endif -%}
+{%- endmacro %}
+
+
+{# Whether what a line of predictions says of its place in an experiment is whole. #}
+{% macro is_assignment() -%}
+    (
+        assignment.experiment is not null
+        and assignment.fingerprint is not null
+        and assignment.endpoint is not null
+        and (assignment.arm is not null or assignment.role = 'ensemble')
+        and assignment.role in ('answer', 'member', 'ensemble', 'shadow')
+        and (
+            places is null
+            or (
+                list_count(list_distinct(try_cast(places as integer[]))) = len(predicted_at)
+                and json_array_length(places) = len(predicted_at)
+                and list_min(try_cast(places as integer[])) >= 0
+            )
+        )
+        and (units is null or list_count(try_cast(units as varchar[])) = len(predicted_at))
+        and (probability is null or (try_cast(probability as double) > 0 and try_cast(probability as double) <= 1))
+        and (seconds is null or try_cast(seconds as double) >= 0)
+    )
 {%- endmacro %}

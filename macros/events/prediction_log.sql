@@ -2,6 +2,10 @@
     monitoring.prediction_log: every prediction that a server has logged, once: a row for each instance of a request, with
     its values and those of the features as JSON objects.
 
+    A request in an experiment (`assignment`) has more where several versions scored an instance. Its answer has the event_id
+    `<request>-<place>` like that of any other request; what went into an ensemble's answer (role member) or was scored beside
+    it (shadow) has `<request>-<place>-<arm>`.
+
     Reads the append-only JSON lines under `events/predictions` that it has not read (new_events()); a line that is torn or
     no event is passed over (and counted in monitoring.event_files).
 #}
@@ -10,20 +14,31 @@
 {%- endmacro %}
 
 {% macro default__prediction_log() -%}
-with requests as (
-    select *
+with lines as (
+    select
+        * replace (
+            if(assignment is null or places is null, range(len(predicted_at)), try_cast(places as bigint[])) as places,
+            if(assignment is null, null, try_cast(units as varchar[])) as units
+        ),
+        if(assignment.role in ('member', 'shadow'), '-' || assignment.arm, '') as of_arm
     from {{ eiderdown.new_events('predictions') }}
     where {{ eiderdown.is_event('predictions') }}
 ),
 
-new_requests as (
-    select *
-    from requests
+new_lines as (
+    select
+        lines.*,
+        -- A line may come again, or a place of its request once more.
+        flatten(list(lines.places) over (
+            partition by lines.request_id, lines.of_arm
+            order by lines.logged_at
+            rows between unbounded preceding and 1 preceding
+        )) as earlier
+    from lines
     {%- if execute and load_relation(this) is not none %}
-    {#- The rows of a request came together, so its first one tells. #}
-    anti join {{ this }} as logged on requests.request_id || '-0' = logged.event_id
+    {#- The rows of a line came together, so its first one tells. #}
+    anti join {{ this }} as logged on lines.request_id || '-' || lines.places[1] || lines.of_arm = logged.event_id
     {%- endif %}
-    qualify row_number() over (partition by request_id order by logged_at) = 1
 ),
 
 instances as (
@@ -36,7 +51,13 @@ instances as (
         list_transform(fields, lambda name: to_json(name) || ':') as fields,
         list_transform(names, lambda name: to_json(name) || ':') as names,
         classes,
-        unnest(range(len(predicted_at))) as place,
+        assignment,
+        of_arm,
+        try_cast(probability as double) as probability,
+        try_cast(seconds as double) as seconds,
+        earlier,
+        unnest(places) as place,
+        unnest(units) as unit,
         unnest(predicted_at) as predicted_at,
         unnest(instances) as instance,
         unnest(features) as features,
@@ -45,11 +66,12 @@ instances as (
         unnest(label) as label,
         unnest(probabilities) as probabilities,
         unnest(class) as class
-    from new_requests
+    from new_lines
+    where earlier is null or not list_has_all(earlier, places)
 )
 
 select
-    request_id || '-' || place as event_id,
+    request_id || '-' || place || of_arm as event_id,
     request_id,
     logged_at,
     model,
@@ -63,8 +85,21 @@ select
     score,
     label,
     if(probabilities is null, null, map(classes, probabilities)) as probabilities,
-    class
+    class,
+    cast(place as integer) as place,
+    if(assignment is null, null, {
+        'experiment': assignment.experiment,
+        'fingerprint': assignment.fingerprint,
+        'endpoint': assignment.endpoint,
+        'arm': assignment.arm,
+        'role': assignment.role,
+        'instead_of': assignment.instead_of,
+        'unit': unit,
+        'probability': probability,
+        'seconds': seconds
+    }) as assignment
 from instances
+where earlier is null or not list_contains(earlier, place)
 {%- endmacro %}
 
 

@@ -9,7 +9,7 @@
     was not there when it was made, is a difference: training sees what serving could not.
 
     Left for later runs: predictions of a release that registry.releases does not hold yet, or whose as_of the clock has not
-    reached. Left out: versions that read a view which is no more in the project.
+    reached. Left out: versions that read a view which is no more in the project, and what was scored beside an answer (shadows).
 #}
 {% macro compared_predictions() -%}
     {{ return(adapter.dispatch('compared_predictions', 'eiderdown')()) }}
@@ -33,6 +33,7 @@
     inner join {{ releases }} as releases on log.release = releases.release
     where
         log.model in ({{ (models or ['null']) | join(', ') }})
+        and {{ eiderdown.is_served('log') }}
         and releases.as_of <= (select as_of from {{ clock }})
         {%- if load_relation(this) is not none %}
         and not exists (from {{ this }} as compared where compared.event_id = log.event_id)

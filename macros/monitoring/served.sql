@@ -1,6 +1,8 @@
 {#
     The predictions of a model that servers logged, with a column for each request field and each feature, so that they are a
-    relation like any other: what was served can be profiled, validated and compared with what the model learned from.
+    relation like any other: what was served can be profiled, validated and compared with what the model learned from. Of a
+    request in an experiment it is what answered or went into an answer, also to a request to another model; shadows and the
+    mean of an ensemble are in experiments.experiment_predictions alone.
 
     model: the model's name. Returns a select statement with columns event_id, request_id, logged_at, predicted_at, version,
     release, status, missing, the dataset's request fields and features (typed as in its contract), score (a number; of classes
@@ -26,6 +28,7 @@ with logged as (
     select *
     from {{ log }} as log
     where model = {{ eiderdown.literal(model) }}
+        and {{ eiderdown.is_served('log') }}
     {%- if is_incremental() %}
         and not exists (from {{ this }} as held where held.event_id = log.event_id)
     {%- endif %}
@@ -49,6 +52,12 @@ select
     coalesce(score, list_max(map_values(probabilities))) as score,
     {{ "class" if eiderdown.task_of(model) == 'multiclass' else "label" }} as label
 from logged
+{%- endmacro %}
+
+
+{# Whether a row of the prediction log is a version's own prediction that answered, or went into an answer. #}
+{% macro is_served(log) -%}
+    coalesce({{ log }}.assignment.role, 'answer') in ('answer', 'member')
 {%- endmacro %}
 
 

@@ -5,7 +5,8 @@
     served: the relation with config.meta.monitor.model, from ref(). as_of: an expression; only what was observed by then counts, and
     of several outcomes of a prediction the one that stood then. target: the outcome in the type of the task, a double (1 or 0 of a
     binary task) or a class; null where none is known, or none that the task has: is_told, and target null. slices: map(varchar,
-    varchar) of the declared columns. score: a number, or class -> probability.
+    varchar) of the declared columns. score: a number, or class -> probability. Of a request in an experiment the outcome was said of
+    the model that was asked, whatever version answered.
 #}
 {% macro served_outcomes(served, as_of) -%}
     {{ return(adapter.dispatch('served_outcomes', 'eiderdown')(served, as_of)) }}
@@ -47,10 +48,29 @@ inner join {{ log }} as log using (event_id)
 {%- endif %}
 left join (
     select
-        request_id || '-' || instance as event_id,
+        event_id,
         list_filter(outcomes, lambda said: said.observed_at <= until)[1].outcome as outcome
-    from {{ feedback }}
+    from (
+        with elsewhere as (
+            select event_id, request_id, place, assignment.endpoint as endpoint
+            from {{ log }} as log
+            where model = {{ eiderdown.literal(declared.model) }}
+                and {{ eiderdown.is_served('log') }}
+                and (assignment.endpoint <> model or assignment.role = 'member')
+        )
+
+        select request_id || '-' || instance as event_id, outcomes
+        from {{ feedback }} as feedback
+        anti join elsewhere on feedback.request_id || '-' || feedback.instance = elsewhere.event_id
+        where model = {{ eiderdown.literal(declared.model) }}
+        union all
+        select elsewhere.event_id, feedback.outcomes
+        from {{ feedback }} as feedback
+        inner join elsewhere
+            on feedback.model = elsewhere.endpoint
+            and feedback.request_id = elsewhere.request_id
+            and feedback.instance = elsewhere.place
+    )
     cross join (select {{ as_of }} as until)
-    where model = {{ eiderdown.literal(declared.model) }}
 ) as told using (event_id)
 {%- endmacro %}

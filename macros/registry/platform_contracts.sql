@@ -2,7 +2,8 @@
     The contracts of the platform's own tables, so that a project's registry models can be one line each.
 
     A column is `name: type` with `not null` and `check (…)` behind it as in a CREATE TABLE. Those of events and of monitoring
-    are in event_contracts() and monitoring_contracts(), those of label models in label_contracts().
+    are in event_contracts() and monitoring_contracts(), those of experiments in experiment_contracts(), those of label models in
+    label_contracts().
 #}
 {% macro platform_contracts() %}
     {%- set contracts -%}
@@ -384,6 +385,7 @@ releases:
     {%- endset -%}
     {%- set all = fromyaml(contracts) -%}
     {%- do all.update(eiderdown.event_contracts()) -%}
+    {%- do all.update(eiderdown.experiment_contracts()) -%}
     {%- do all.update(eiderdown.monitoring_contracts()) -%}
     {%- do all.update(eiderdown.label_contracts()) -%}
     {{ return(all) }}

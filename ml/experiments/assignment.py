@@ -3,6 +3,7 @@
 import hashlib
 from bisect import bisect_right
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import accumulate
 
 _WHOLE = 2.0**64
@@ -16,9 +17,16 @@ def bucket(fingerprint: str, unit: str) -> float:
     >>> bucket("00c0ffee00c0ffee", '["N529JB"]')
     0.1539014145595426
     """
-    hashed = hashlib.md5(f"{fingerprint}:{unit}".encode(), usedforsecurity=False).digest()
+    # A copy costs less than to begin: OpenSSL looks its algorithm up then.
+    hashed = _begun(fingerprint).copy()
+    hashed.update(unit.encode())
     # Rounding could give 1, which no arm has.
-    return min(int.from_bytes(hashed[:8], "big") / _WHOLE, 1 - 2**-53)
+    return min(int.from_bytes(hashed.digest()[:8], "big") / _WHOLE, 1 - 2**-53)
+
+
+@lru_cache(maxsize=64)
+def _begun(fingerprint: str) -> "hashlib._Hash":
+    return hashlib.md5(f"{fingerprint}:".encode(), usedforsecurity=False)
 
 
 class Draw:

@@ -39,7 +39,7 @@ def loss_of(
     """
     if task == "multiclass":
         return _of_classes(kind, score, outcome, classes)
-    if isinstance(score, Sequence | Mapping) or not isinstance(outcome, bool | int | float):
+    if not isinstance(score, int | float) or not isinstance(outcome, bool | int | float):
         return None
     if not (math.isfinite(score) and math.isfinite(outcome)):
         return None

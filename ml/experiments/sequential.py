@@ -78,6 +78,24 @@ def difference(strata: Iterable[tuple[Sums, Sums]], error: float) -> Interval:
     return Interval(middle, middle - far, middle + far)
 
 
+def paired(differences: Sums, error: float) -> Interval:
+    """The same where both arms scored each request (shadow, ensemble): much narrower, since what is hard for one is hard for
+    the other.
+
+    differences: the Sums of the second arm's loss less the first's, over the outcomes that both have a loss of. In SQL, with
+    n, s, q:
+        v = (q - s * s / n + 1) / (n * n), and 1 / n in the place of 1 / least(n1, n2)
+
+    >>> [round(end, 3) for end in paired(Sums(900, 108, 40), error=0.05)]
+    [0.12, 0.097, 0.143]
+    """
+    n, total, squares = differences
+    if not n:
+        return NOTHING_KNOWN
+    far = radius((squares - total * total / n + PROTECTION) / (n * n), 1 / n, error)
+    return Interval(total / n, total / n - far, total / n + far)
+
+
 def radius(variance: Any, movement: Any, error: float, log: Callable[[Any], Any] = math.log) -> Any:
     """Half the width of an interval for all looks.
 

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 
 from ml.errors import DeclarationError, EiderdownError
 from serving.access.tokens import Tokens
+from serving.open_inference.errors import error, is_open_inference
 from serving.settings import Settings
 
 
@@ -46,8 +47,9 @@ DOCS_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _READ = ("GET", "HEAD")
-_PREDICT_PATHS = ("/predict/", "/features/", "/feedback/", "/v2/")
+_PREDICT_PATHS = ("/predict/", "/features/", "/feedback/", "/v2/models/")
 _PREDICT_PATH = "/get-online-features"
+_READ_POST = "/v2/repository/index"
 _OPEN_PATHS = ("/health/", "/v2/health/")
 _DOCS_PATHS = ("/docs", "/openapi.json")
 
@@ -91,7 +93,7 @@ class Guard:
         for name, value in scope["headers"]:
             if name == b"host":
                 if host is not None:
-                    return _TWO_HOSTS
+                    return _shaped(_TWO_HOSTS, scope)
                 host = value
             elif name == b"origin":
                 origin = value
@@ -103,7 +105,7 @@ class Guard:
             refusal = self._refuse_origin(origin, host, scope)
         if refusal is None and self.tokens is not None:
             refusal = self._refuse_token(authorization, scope, self.tokens)
-        return refusal
+        return refusal and _shaped(refusal, scope)
 
     def _refuse_host(self, host: bytes | None, scope: Scope) -> Response | None:
         if self.tokens is not None and (not self._hosts or scope["path"].startswith(_OPEN_PATHS)):
@@ -136,7 +138,7 @@ class Guard:
     def _refuse_token(self, authorization: bytes | None, scope: Scope, tokens: Tokens) -> Response | None:
         path: str = scope["path"]
         method: str = scope["method"]
-        if method in _READ:
+        if method in _READ or (method == "POST" and path == _READ_POST):
             if path.startswith(_OPEN_PATHS) or path in _DOCS_PATHS or path.startswith("/docs/"):
                 return None
             needed = "read"
@@ -221,18 +223,29 @@ def _allowing(origin: str) -> dict[str, str]:
     return {"access-control-allow-origin": origin, "access-control-expose-headers": "retry-after"}
 
 
-def _refusal(status: int, message: str, **headers: str) -> Response:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return JSONResponse({"detail": [{"msg": message}]}, status_code=status, headers=named)
+class _Refusal(JSONResponse):
+    """An answer to who may not call. for_open_inference: the same in the shape of the Open Inference Protocol."""
+
+    def __init__(self, status: int, message: str, **headers: str) -> None:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        super().__init__({"detail": [{"msg": message}]}, status_code=status, headers=named)
+        self.for_open_inference = JSONResponse(error(message), status_code=status, headers=named)
 
 
-_TWO_HOSTS = _refusal(400, "the header Host must be there once")
-_NO_HOST = _refusal(400, "the header Host is missing")
-_WRONG_HOST = _refusal(
+def _shaped(refusal: Response, scope: Scope) -> Response:
+    """A refusal in the shape that the path's protocol has for it."""
+    if isinstance(refusal, _Refusal) and is_open_inference(scope["path"]):
+        return refusal.for_open_inference
+    return refusal
+
+
+_TWO_HOSTS = _Refusal(400, "the header Host must be there once")
+_NO_HOST = _Refusal(400, "the header Host is missing")
+_WRONG_HOST = _Refusal(
     421, "this server does not answer to the name in the header Host; EIDERDOWN_ALLOWED_HOSTS lists those that it does"
 )
-_NOT_LOOPBACK = _refusal(403, "without tokens this server answers on its loopback address only; see `eiderdown tokens`")
-_WRONG_ORIGIN = _refusal(403, "pages of this origin may not call; EIDERDOWN_ALLOWED_ORIGINS lists those that may")
+_NOT_LOOPBACK = _Refusal(403, "without tokens this server answers on its loopback address only; see `eiderdown tokens`")
+_WRONG_ORIGIN = _Refusal(403, "pages of this origin may not call; EIDERDOWN_ALLOWED_ORIGINS lists those that may")
 _PREFLIGHT = Response(
     status_code=204,
     headers={
@@ -241,14 +254,14 @@ _PREFLIGHT = Response(
         "access-control-max-age": "600",
     },
 )
-_NO_TOKEN = _refusal(401, "a token is needed: send `Authorization: Bearer <token>`", www_authenticate="Bearer")
-_WRONG_TOKEN = _refusal(
+_NO_TOKEN = _Refusal(401, "a token is needed: send `Authorization: Bearer <token>`", www_authenticate="Bearer")
+_WRONG_TOKEN = _Refusal(
     401,
     "this token is not in force; ask who runs the server for another",
     www_authenticate='Bearer error="invalid_token"',
 )
 _NO_SCOPE = {
-    scope: _refusal(
+    scope: _Refusal(
         403,
         f"this token has not the scope {scope}",
         www_authenticate=f'Bearer error="insufficient_scope", scope="{scope}"',

@@ -3,12 +3,15 @@
 import logging
 import traceback
 import uuid
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.access.guard import Guard
+from serving.open_inference.errors import error as open_inference_error
+from serving.open_inference.errors import is_open_inference
 
 MAX_PATH = 200
 """The characters of a path that the log shows."""
@@ -70,7 +73,10 @@ def unexpected(scope: Scope, error: BaseException) -> JSONResponse:
         }
     )
     message = "something unexpected happened; the server's log has it under this request_id"
-    return JSONResponse({"detail": [{"msg": message}], "request_id": request_id}, status_code=500)
+    content: dict[str, Any] = {"detail": [{"msg": message}], "request_id": request_id}
+    if is_open_inference(scope["path"]):
+        content = open_inference_error(message) | {"request_id": request_id}
+    return JSONResponse(content, status_code=500)
 
 
 def _trace(error: BaseException | None) -> str:

@@ -18,8 +18,8 @@ from serving.process.json_logs import log_json_lines
 
 KINDS = ("learner", "shadow")
 SECONDS_BETWEEN_ROUNDS = 0.2
-_NICE = 10
-"""What is beside comes after what is asked, also where both want one core."""
+_NICE = {"learner": 5, "shadow": 19}
+"""What is beside comes after what is asked, where both want one core."""
 
 logger = logging.getLogger("serving")
 
@@ -56,7 +56,6 @@ def run(kind: str, parent: int) -> None:
     with the_only_one(kind) as is_only:
         if not is_only:
             return
-        os.nice(_NICE)
         one_round = make()
         problem = ""
         while not select.select([parent], [], [], SECONDS_BETWEEN_ROUNDS)[0]:
@@ -70,9 +69,17 @@ def run(kind: str, parent: int) -> None:
                     logger.exception({"event": f"{kind}_failed", "problem": problem})
 
 
+def _stand_back(kind: str) -> None:
+    """Leave the processor to others, before anything is loaded. A shadow takes, where the system can do that, what is idle."""
+    os.nice(_NICE[kind])
+    if kind == "shadow" and hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
 def main() -> None:
     """Be one of the processes."""
     kind, parent = sys.argv[1:]
+    _stand_back(kind)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log_json_lines()
     run(kind, int(parent))

@@ -1,10 +1,12 @@
 """Starts the processes beside the server that its experiments need, and again those that have ended."""
 
 import logging
+import math
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 from ml.experiments.declaration import LEARNING
@@ -12,6 +14,8 @@ from serving.experiments.beside import KINDS, the_only_one
 from serving.releases.served_release import ServedRelease
 
 SECONDS_BETWEEN_LOOKS = 0.5
+MOST_SECONDS = 60.0
+"""Between two starts of a process that fails. One that lived for longer is started again soon."""
 
 logger = logging.getLogger("serving")
 
@@ -22,6 +26,8 @@ class Companions:
     def __init__(self, release: Callable[[], ServedRelease | None]) -> None:
         self._release = release
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._failures = dict.fromkeys(KINDS, 0)
+        self._begun = dict.fromkeys(KINDS, -math.inf)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="companions", daemon=True)
         # The processes hold the one end of the pipe, and this one the other, which closes with it.
@@ -67,19 +73,26 @@ class Companions:
             process = self._running.get(kind)
             if process is not None and process.poll() is not None:
                 if process.returncode:
+                    is_late = time.monotonic() - self._begun[kind] > MOST_SECONDS
+                    self._failures[kind] = 1 if is_late else self._failures[kind] + 1
                     logger.error({"event": "companion_ended", "kind": kind, "status": process.returncode})
                 del self._running[kind]
             elif process is not None and kind not in needed:
                 process.terminate()
                 process.wait()
                 del self._running[kind]
-            elif process is None and kind in needed:
+            elif process is None and kind in needed and time.monotonic() >= self._begun[kind] + self._pause(kind):
                 self._begin(kind)
+
+    def _pause(self, kind: str) -> float:
+        """Seconds from one start to the next: one that ends at once, again and again, is to cost little."""
+        return min(2.0 ** self._failures[kind], MOST_SECONDS) if self._failures[kind] else 0.0
 
     def _begin(self, kind: str) -> None:
         with the_only_one(kind) as is_free:
             if not is_free:
                 return
+        self._begun[kind] = time.monotonic()
         self._running[kind] = subprocess.Popen(
             [sys.executable, "-P", "-m", "serving.experiments.beside", kind, str(self._reading)],
             stdin=subprocess.DEVNULL,

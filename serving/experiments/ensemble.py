@@ -22,6 +22,9 @@ from serving.problems import Problem
 from serving.requests.instances import Row
 from serving.requests.request_ids import REQUEST_IDS
 
+_RESERVE = 0.1
+_LEAST_RESERVE = 0.003
+"""Of the deadline, in seconds."""
 NO_VERSION = 0
 """What the event log has in the place of an ensemble's version."""
 
@@ -38,7 +41,9 @@ class Ensemble(Experiment):
     ) -> None:
         """arms: of their own, scored apart. Raises NotRunnableError."""
         super().__init__(released, release, arms, metrics)
-        self._seconds = self.spec.deadline_ms / 1000
+        # What remains after the arms were waited for: putting the answer together and sending it, and a timer that is late.
+        deadline = self.spec.deadline_ms / 1000
+        self._seconds = deadline - min(max(_RESERVE * deadline, _LEAST_RESERVE), deadline / 2)
         self._member = {name: self._assignment(name, "member") for name in self._arms}
         self._whole = self._assignment(self.name, "ensemble")
         fields = list(arms[CONTROL].predictor.fields.types)

@@ -3,16 +3,17 @@
 import asyncio
 import time
 from dataclasses import dataclass
+from operator import itemgetter
 
 import orjson
 from starlette.requests import ClientDisconnect
 
-from ml.experiments.assignment import bucket
+from ml.experiments.assignment import Draw, bucket
 from ml.experiments.declaration import CONTROL
 from ml.experiments.released import NotRunnableError, ReleasedExperiment
 from serving.experiments.experiment import Experiment, ServedArm
 from serving.metrics.metrics import Metrics
-from serving.predictions.answered import Answered, dump, head_of
+from serving.predictions.answered import Answered, MadeBy, dump, head_of
 from serving.predictions.predictor import Explanation, Prediction
 from serving.predictions.served_model import ServedModel
 from serving.predictions.target import Gone
@@ -21,17 +22,18 @@ from serving.requests.instances import Row
 from serving.requests.request_ids import REQUEST_IDS
 
 _TOO_LATE = 408
+_NO_UNIT = (None,)
 
 
 @dataclass(slots=True)
 class _Part:
-    """What an arm gave for the rows at some places of a request."""
+    """What rows of a request got, in their order, with the lines of the event log. arm: that scored all of them, if one did."""
 
-    arm: ServedArm
-    places: list[int]
+    arm: ServedArm | None
     predictions: list[Prediction]
     explanations: list[Explanation]
-    line: bytes
+    made_by: list[MadeBy]
+    lines: bytes
 
 
 class Split(Experiment):
@@ -51,10 +53,10 @@ class Split(Experiment):
         self._instead = {
             name: self._assignment(CONTROL, "answer", instead_of=name) for name in self._arms if name != CONTROL
         }
-        self._heads = {
-            name: head_of(self.name, arm.served.version if arm.served.name == self.name else None, release)
-            for name, arm in self._arms.items()
+        versions = {
+            name: arm.served.version if arm.served.name == self.name else None for name, arm in self._arms.items()
         }
+        self._names = {name: (version, head_of(self.name, version, release)) for name, version in versions.items()}
 
     def _first_weights(self) -> dict[str, float]:
         _, *others = self.spec.arms
@@ -68,21 +70,21 @@ class Split(Experiment):
 
     async def answer(self, rows: list[Row], deadline: float, gone: Gone, explain: bool = False) -> Answered:
         """Predictions of the arm that is drawn for each row, with a line of the event log for each arm."""
-        request_id = next(REQUEST_IDS)
-        draw = self._draw
+        request_id, draw = next(REQUEST_IDS), self._draw
         units = [self._unit_of(row) for row in rows] if self._unit else None
-        if units is None:
-            drawn = {draw(bucket(self.fingerprint, request_id)): list(range(len(rows)))}
-        else:
-            drawn = {}
-            for place, unit in enumerate(units):
-                drawn.setdefault(draw(bucket(self.fingerprint, unit or request_id)), []).append(place)
-        asked = [
-            self._ask(request_id, name, draw.weights[name], places, rows, units, deadline, gone, explain)
-            for name, places in drawn.items()
-        ]
-        parts = [await asked[0]] if len(asked) == 1 else await asyncio.gather(*asked)
-        return self._answered(request_id, parts, len(rows), explain)
+        # Without units the request is one.
+        drawn = [draw(bucket(self.fingerprint, unit or request_id)) for unit in units or _NO_UNIT]
+        if drawn.count(drawn[0]) == len(drawn):
+            part = await self._ask(request_id, draw, drawn[0], rows, units, None, deadline, gone, explain)
+            return self._answered(request_id, part)
+        places: dict[str, list[int]] = {}
+        for place, name in enumerate(drawn):
+            places.setdefault(name, []).append(place)
+        asked = []
+        for name, its in places.items():
+            own, of_own = [rows[place] for place in its], units and [units[place] for place in its]
+            asked.append(self._ask(request_id, draw, name, own, of_own, its, deadline, gone, explain))
+        return self._answered(request_id, _join(list(places.values()), await asyncio.gather(*asked)))
 
     def _unit_of(self, row: Row) -> str | None:
         """A row's unit as text; None where all its fields are null, which is no unit."""
@@ -92,37 +94,34 @@ class Split(Experiment):
     async def _ask(
         self,
         request_id: str,
+        draw: Draw,
         name: str,
-        probability: float,
-        places: list[int],
         rows: list[Row],
         units: list[str | None] | None,
+        places: list[int] | None,
         deadline: float,
         gone: Gone,
         explain: bool,
     ) -> _Part:
-        """Have an arm answer for the rows at some places, or the control where it fails."""
-        arm = self._arms[name]
-        is_all = len(places) == len(rows)
-        mine = rows if is_all else [rows[place] for place in places]
-        assignment = self._answer[name]
+        """Have an arm answer for some rows, or the control where it fails. places: of the rows in the request, if not all."""
+        arm, assignment = self._arms[name], self._answer[name]
         start = time.perf_counter()
         try:
-            predictions, explanations, arm = await self._predict(arm, mine, deadline, gone, explain)
+            predictions, explanations, arm = await self._predict(arm, rows, deadline, gone, explain)
         except Problem as problem:
-            raise problem if is_all else _in_request(problem, places) from None
+            raise problem if places is None else _in_request(problem, places) from None
         if arm.name != name:
             assignment = self._instead[name]
         seconds = time.perf_counter() - start
-        more = b'%s"probability":%.9g,"seconds":%.6f,' % (assignment, probability, seconds)
-        if not is_all:
+        more = b'%s"probability":%.9g,"seconds":%.6f,' % (assignment, draw.weights[name], seconds)
+        if places is not None:
             more += b'"places":%s,' % orjson.dumps(places)
         if units is not None:
-            more += b'"units":%s,' % orjson.dumps(units if is_all else [units[place] for place in places])
+            more += b'"units":%s,' % orjson.dumps(units)
         rendering = time.perf_counter()
-        line = arm.line(request_id, mine, predictions, more)
+        line = arm.line(request_id, rows, predictions, more)
         arm.served.count(predictions, time.perf_counter() - rendering)
-        return _Part(arm, places, predictions, explanations, line)
+        return _Part(arm, predictions, explanations, [arm.made_by] * len(rows), line)
 
     async def _predict(
         self, arm: ServedArm, rows: list[Row], deadline: float, gone: Gone, explain: bool
@@ -146,26 +145,36 @@ class Split(Experiment):
         arm.fail(failure)
         return found
 
-    def _answered(self, request_id: str, parts: list[_Part], count: int, explain: bool) -> Answered:
-        """The parts of a request, in the order of its instances."""
-        order = {place: (part, number) for part in parts for number, place in enumerate(part.places)}
-        found = [order[place] for place in range(count)]
-        alone = parts[0].arm if len(parts) == 1 else None
-        version = alone.served.version if alone and alone.served.name == self.name else None
+    def _answered(self, request_id: str, part: _Part) -> Answered:
+        version, head = self._names[part.arm.name] if part.arm else (None, None)
         return Answered(
             self.name,
             version,
             self._release,
             request_id,
             self.signature.classes,
-            [part.predictions[number] for part, number in found],
-            b"".join([part.line for part in parts]),
-            count,
-            [part.explanations[number] for part, number in found] if explain else None,
+            part.predictions,
+            part.lines,
+            len(part.predictions),
+            part.explanations or None,
             self.spec.name,
-            [part.arm.made_by for part, _ in found],
-            head=self._heads[alone.name] if alone else None,
+            part.made_by,
+            head=head,
         )
+
+
+def _join(places: list[list[int]], parts: list[_Part]) -> _Part:
+    """The parts of a request as one, in the order of its rows. places: of the rows of each."""
+    joined = _Part(None, [], [], [], b"".join([part.lines for part in parts]))
+    for _, part, number in sorted(
+        ((place, part, number) for its, part in zip(places, parts, strict=True) for number, place in enumerate(its)),
+        key=itemgetter(0),
+    ):
+        joined.predictions.append(part.predictions[number])
+        joined.made_by.append(part.made_by[number])
+        if part.explanations:
+            joined.explanations.append(part.explanations[number])
+    return joined
 
 
 def _in_request(problem: Problem, places: list[int]) -> Problem:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ml.errors import ArtifactError, ReleaseError
-from ml.expressions.column import Column, from_values, microseconds, to_arrow
+from ml.expressions.column import Column, to_arrow
 from ml.expressions.types import parse_type
 from ml.field_types import arrow_type
 from ml.release.gather import Gather, is_gathered
@@ -23,10 +23,11 @@ from ml.scoring.matrix import MatrixOfColumns
 from ml.scoring.request_features import RequestFeatures
 from ml.scoring.scorer import Scorer
 from ml.scoring.signature import Signature
+from serving.predictions.given import Given, GivenRows
 from serving.problems import Problem
 from serving.releases.loaded import LoadedParts
-from serving.releases.online_view import OnlineView
-from serving.requests.instances import Fields, Row, check_moments
+from serving.releases.online_view import Found, OnlineView
+from serving.requests.instances import Row, check_moments, fields_of
 
 
 @dataclass(frozen=True)
@@ -62,18 +63,25 @@ class Prediction:
 
 @dataclass(slots=True)
 class Inputs:
-    """What rows are scored from, in their order.
+    """What instances are scored from, in their order.
 
-    columns: the request's fields, stored and request-time features, as far as the model uses them; missing: by the row's
-    number, the views that had nothing current for it; valid_until: of each row, as a Prediction has it; inexact: the whole
-    numbers that the matrix does not hold, by its row and column.
+    columns: the request's fields, stored and request-time features, as far as the model uses them; found: in each view, by
+    its name; inexact: the whole numbers that the matrix does not hold, by its row and column.
     """
 
-    rows: int
     columns: dict[str, Column]
-    missing: dict[int, list[str]]
-    valid_until: list[float]
+    found: list[tuple[str, Found]]
     inexact: list[tuple[int, int, int]]
+
+    def missing(self) -> dict[int, list[str]]:
+        """By the row's number, the views that had nothing current for it."""
+        missing: dict[int, list[str]] = {}
+        for view, found in self.found:
+            if found.is_incomplete:
+                for number, status in enumerate(found.statuses):
+                    if status != "present":
+                        missing.setdefault(number, []).append(view)
+        return missing
 
 
 @dataclass(slots=True)
@@ -113,10 +121,7 @@ class Predictor:
         """Load a model, unless it is among the parts. Raises ArtifactError or ReleaseError where it cannot serve."""
         self.released = model
         self.signature = signature = Signature.from_json(model.signature)
-        self.fields = Fields(
-            {**{field.name: field.type for field in signature.request}, signature.at: "TIMESTAMP WITH TIME ZONE"},
-            required={field.name for field in signature.request if field.required},
-        )
+        self.fields = fields_of(signature)
         self._as_of = as_of
         load = functools.partial(_load, model, signature)
         self._scorer = parts.part(model.sha256, artifact, load, model.artifact_format, model.signature, model.canary)
@@ -191,54 +196,45 @@ class Predictor:
 
     def inputs(self, rows: list[Row]) -> Inputs:
         """What rows are scored from. Raises ExpressionError for the first row that has no request-time feature."""
-        return self._inputs(rows, None, Stages())
+        return self._inputs(GivenRows(rows), None, Stages())
 
-    def _inputs(self, rows: list[Row], matrix: npt.NDArray[np.float64] | None, stages: Stages) -> Inputs:
+    def _inputs(self, given: Given, matrix: npt.NDArray[np.float64] | None, stages: Stages) -> Inputs:
         """matrix: where the numbers that are stored are gathered, in place of making columns of them."""
-        values = list(zip(*rows, strict=True))
-        columns = {name: from_values(values[place], arrow) for place, name, arrow in self._columns}
-        moments = values[self._at]
-        # Most requests name no time, and so have one.
-        first = microseconds(moments[0])
-        times = [first if moment is moments[0] else microseconds(moment) for moment in moments]
-        missing: dict[int, list[str]] = {}
-        valid_until = [math.inf] * len(rows)
+        columns = {name: given.column(place, arrow) for place, name, arrow in self._columns}
+        all_found = []
         inexact: list[tuple[int, int, int]] = []
         for look_up in self._look_ups:
-            keys = list(zip(*[values[place] for place in look_up.key], strict=True))
-            found = look_up.online.find(keys, moments, times)
+            found = given.find(look_up.online, look_up.key)
             if matrix is not None:
                 inexact += look_up.online.gather(found, look_up.gather, look_up.targets, matrix)
             columns |= look_up.online.take(found, look_up.all_used if matrix is None else look_up.taken)
-            valid_until = list(map(min, valid_until, found.valid_until))
-            if found.is_incomplete:
-                for number, status in enumerate(found.statuses):
-                    if status != "present":
-                        missing.setdefault(number, []).append(look_up.view)
+            all_found.append((look_up.view, found))
         stages.looked_up = time.perf_counter()
-        self._request_features.compute(columns, len(rows))
-        return Inputs(len(rows), columns, missing, valid_until, inexact)
+        self._request_features.compute(columns, len(given))
+        return Inputs(columns, all_found, inexact)
 
     def predict(self, rows: list[Row], stages: Stages) -> list[Prediction]:
-        """One prediction for each row, in order. Raises ExpressionError for the first row that has no request-time feature."""
+        """What `predict_given` does, of rows."""
+        return self.predict_given(GivenRows(rows), stages)
+
+    def predict_given(self, given: Given, stages: Stages) -> list[Prediction]:
+        """One prediction for each instance, in order. Raises ExpressionError for the first that has no request-time feature."""
         stages.started = time.perf_counter()
-        matrix = np.empty((len(rows), len(self._types)))
-        inputs = self._inputs(rows, matrix, stages)
+        matrix = np.empty((len(given), len(self._types)))
+        inputs = self._inputs(given, matrix, stages)
         self._matrix.fill(inputs.columns, matrix)
         stages.featured = time.perf_counter()
         scores = self._scorer.score_matrix(matrix)
         stages.scored = time.perf_counter()
+        missing = inputs.missing()
         none: list[str] = []
+        valid_until = [math.inf] * len(given)
+        for _, found in inputs.found:
+            valid_until = list(map(min, valid_until, found.valid_until))
         return [
-            Prediction(score, label, inputs.missing.get(number, none), values, until)
+            Prediction(score, label, missing.get(number, none), values, until)
             for number, (score, label, values, until) in enumerate(
-                zip(
-                    scores.tolist(),
-                    self._labels(scores),
-                    self._values(matrix, inputs),
-                    inputs.valid_until,
-                    strict=True,
-                )
+                zip(scores.tolist(), self._labels(scores), self._values(matrix, inputs), valid_until, strict=True)
             )
         ]
 

@@ -3,9 +3,11 @@
 import asyncio
 import datetime as dt
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import pyarrow as pa
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
@@ -15,6 +17,7 @@ from serving.metrics.metrics import Metrics
 from serving.metrics.refusals import Refusals
 from serving.predictions.answered import Answered, head_of
 from serving.predictions.batching import SHORT_SECONDS, Batcher
+from serving.predictions.bulk import Bulk, Log
 from serving.predictions.cache import CacheCounts, PredictionCache, Wait
 from serving.predictions.event_lines import EventLines
 from serving.predictions.predictor import Explanation, Prediction, Predictor, Stages, no_features
@@ -79,6 +82,8 @@ class ServedModel(Target):
             status: metrics.counter("eiderdown_predictions", status=status, **labels) for status in ("ok", "incomplete")
         }
         numbers = _BatchNumbers(metrics, labels)
+        self._numbers = numbers
+        self._bulk = Bulk(predictor, self.events, self._count_part)
         self._batcher = Batcher(
             *(predictor.predict, slo_seconds, settings.max_instances, numbers, settings.fixed_batch),
             short_seconds=0.0 if is_apart else SHORT_SECONDS,
@@ -133,6 +138,17 @@ class ServedModel(Target):
             head=self._head,
         )
 
+    async def answer_columns(
+        self, read: Callable[[], pa.Table], request_id: str, deadline: float, gone: Gone, log: Log
+    ) -> list[dict[str, pa.Array]]:
+        """Predictions for a table of the model's fields, checked, which `read` makes in the thread that scores.
+
+        Returns the columns of the answer, part by part. log: is given each line of the event log, with the predictions that
+        it holds, in that thread. Raises what `read` and `answer` raise.
+        """
+        wait = partial(_wait, deadline=deadline, gone=gone)
+        return await self._bulk.answer(await self._bulk.run(wait, read), request_id, wait, log)
+
     async def explain(self, rows: list[Row]) -> list[Explanation]:
         """An explanation for each row, in order. Raises Problem 422 for a row that cannot be scored."""
         try:
@@ -154,6 +170,10 @@ class ServedModel(Target):
         self._statuses["ok"].add(len(predictions) - incomplete)
         self._stages["log"].observe(log)
 
+    def _count_part(self, predictions: list[Prediction], stages: Stages, log: float) -> None:
+        self.count(predictions, log)
+        self._numbers(len(predictions), self._batcher.queued_rows, 0.0, stages)
+
     def observe(self, parse: float, serialise: float) -> None:
         """Count the seconds of the stages of a request that are its protocol's."""
         self._stages["parse"].observe(parse)
@@ -162,6 +182,7 @@ class ServedModel(Target):
     async def finish(self) -> None:
         """Wait until what is queued is scored."""
         await self._batcher.finish()
+        self._bulk.finish()
 
     async def _score(self, rows: list[Row], deadline: float, wait: Wait) -> list[Prediction]:
         try:

@@ -45,6 +45,18 @@ class Found:
         """Whether an entity has nothing current."""
         return self.statuses.count("present") < len(self.statuses)
 
+    def take(self, numbers: npt.NDArray[np.int64]) -> "Found":
+        """What was found for some of the entities, in the given order; one may come more than once."""
+        wanted = numbers.tolist()
+        return Found(
+            self.places[numbers],
+            [self.statuses[number] for number in wanted],
+            {place: self.pushed[number] for place, number in enumerate(wanted) if number in self.pushed}
+            if self.pushed
+            else {},
+            [self.valid_until[number] for number in wanted],
+        )
+
 
 class OnlineView:
     """A version of a feature view: its rows by entity key."""

@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 from ml.field_types import decoder
+from ml.scoring.signature import Signature
 from serving.problems import Problem
 
 MAX_CHARACTERS = 10_000
@@ -19,7 +20,7 @@ class Fields:
     """The fields that an object may have: decided once, when a release is loaded."""
 
     def __init__(self, types: dict[str, str], required: set[str]) -> None:
-        self.types = types
+        self.types, self.required = types, required
         self._plan = [(name, decoder(sql_type), name in required) for name, sql_type in types.items()]
 
     def check(self, objects: Any, where: str, most: int) -> list[Row]:
@@ -58,6 +59,14 @@ class Fields:
         if left:
             raise Problem(422, f"has an unknown field; the fields are {', '.join(self.types)}", (where, place))
         return row
+
+
+def fields_of(signature: Signature) -> Fields:
+    """What a model's clients send. The prediction time is the last field."""
+    return Fields(
+        {**{field.name: field.type for field in signature.request}, signature.at: "TIMESTAMP WITH TIME ZONE"},
+        required={field.name for field in signature.request if field.required},
+    )
 
 
 def check_moments(rows: list[Row], column: int, name: str, as_of: dt.datetime, default: dt.datetime) -> None:

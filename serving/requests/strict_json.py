@@ -37,14 +37,22 @@ def json_body(*required: str, **properties: dict[str, Any]) -> dict[str, Any]:
 async def read_object(request: Request, settings: Settings, fields: set[str]) -> dict[str, Any]:
     """A request's body as a JSON object with no other fields than these.
 
+    Raises Problem: what `read_body` raises, 400 for what is not strict JSON (NaN, infinities, numbers past a double,
+    duplicate keys, lone surrogates, deep nesting), 422 for another shape.
+    """
+    return await decode_object(await read_body(request, settings), fields)
+
+
+async def read_body(request: Request, settings: Settings) -> bytes:
+    """A request's body.
+
     Raises Problem: 413 past the greatest size (by the length that the client declares, or as the body comes), 408 for a
-    body that comes too slowly, 415 for an encoded one, 400 for what is not strict JSON (NaN, infinities, numbers past a
-    double, duplicate keys, lone surrogates, deep nesting), 422 for another shape.
+    body that comes too slowly, 415 for an encoded one, 400 for one that ends early.
     """
     # A compressed body is small on the wire and boundless in memory; none is decoded.
     encoding = header(request, b"content-encoding")
     if encoding is not None and encoding.lower() != b"identity":
-        raise Problem(415, "the body has a content encoding; send it as plain JSON")
+        raise Problem(415, "the body has a content encoding; send it as it is")
     try:
         body = _read_at_once(request, settings.max_body_bytes)
         if body is None:
@@ -56,6 +64,11 @@ async def read_object(request: Request, settings: Settings, fields: set[str]) ->
         ) from None
     except ClientDisconnect:
         raise Problem(400, "the body ended early") from None
+    return body
+
+
+async def decode_object(body: bytes, fields: set[str]) -> dict[str, Any]:
+    """Strict JSON as an object with no other fields than these. Raises Problem 400 or 422."""
     value = decode(body) if len(body) < _LONG_BODY else await run_in_threadpool(decode, body)
     if not isinstance(value, dict):
         raise Problem(422, f"the body must be an object with the fields {', '.join(sorted(fields))}")

@@ -17,11 +17,14 @@ TIMEOUT_HEADER: dict[str, Any] = {
 """Its OpenAPI."""
 
 
-def deadline_of(request: Request, start: float, settings: Settings) -> float:
-    """Until when the client waits, or the server at most. start: as the deadline, in seconds of `time.perf_counter`."""
+def deadline_of(request: Request, start: float, settings: Settings, most_seconds: float | None = None) -> float:
+    """Until when the client waits, or the server at most. start: as the deadline, in seconds of `time.perf_counter`;
+    most_seconds: in place of the settings' own.
+    """
+    most = settings.max_seconds if most_seconds is None else most_seconds
     given = header(request, b"x-timeout-ms")
     if given is None:
-        return start + settings.max_seconds
+        return start + most
     if not (given.isascii() and given.isdigit() and 0 < len(given) < 10):
         raise Problem(400, "the header X-Timeout-Ms must be a whole number of milliseconds")
-    return start + min(int(given) / 1000, settings.max_seconds)
+    return start + min(int(given) / 1000, most)

@@ -7,6 +7,8 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
+from serving.routes.state import is_ready
+
 router = APIRouter(tags=["health"])
 
 
@@ -53,11 +55,11 @@ async def ready(request: Request) -> JSONResponse:
     problems = [part.problem for part in parts if part.problem]
     if is_stopping:
         problems.append("the server ends: it answers what it accepted")
-    is_ready = release is not None and not is_stopping
-    answer: dict[str, Any] = {"status": "ready" if is_ready else "not_ready", "problems": problems}
+    found = is_ready(request)
+    answer: dict[str, Any] = {"status": "ready" if found else "not_ready", "problems": problems}
     if release:
         answer |= {"release": release.name, "as_of": release.manifest.as_of}
-    return JSONResponse(answer, status_code=200 if is_ready else 503)
+    return JSONResponse(answer, status_code=200 if found else 503)
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

@@ -6,10 +6,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from serving.problems import NO_RELEASE, NO_SUCH_NAME, OVERLOADED, WRONG_BODY, Problem, refusals
+from serving.problems import NO_RELEASE, NO_SUCH_NAME, NOT_ACCEPTED, OVERLOADED, WRONG_BODY, Problem, refusals
 from serving.requests.strict_json import json_body, read_object
 from serving.requests.timeout import TIMEOUT_HEADER, deadline_of
 from serving.requests.whole_answer import LoggedAnswer
+from serving.routes.predict_arrow import QUERY, STREAM, arrow_answer, is_arrow, predict_arrow, wants_arrow
 from serving.routes.state import current_release
 
 router = APIRouter(tags=["predictions"])
@@ -63,20 +64,29 @@ BODY = json_body(
 )
 
 
-BODY["parameters"] = [TIMEOUT_HEADER]
+BODY["requestBody"]["content"] |= STREAM
+BODY["parameters"] = [TIMEOUT_HEADER, *QUERY]
 FIELDS = {"instances", "alias", "version", "explain"}
 
 
 @router.post(
     "/predict/{model}",
     openapi_extra=BODY,
-    responses={200: {"model": PredictAnswer}, **refusals(NO_RELEASE | NO_SUCH_NAME | WRONG_BODY | OVERLOADED)},
+    responses={
+        200: {"model": PredictAnswer, "content": STREAM},
+        **refusals(NO_RELEASE | NO_SUCH_NAME | WRONG_BODY | NOT_ACCEPTED | OVERLOADED),
+    },
 )
 async def predict(model: str, request: Request) -> Response:
     """Score instances with a model's champion, or its experiment; or with the alias or version named.
 
-    Stored features come from the release. An unknown entity gets a prediction with the status `incomplete`.
+    Stored features come from the release. An unknown entity gets a prediction with the status `incomplete`. A big batch is
+    sent and answered as an Arrow IPC stream, whose columns are the fields of an instance; alias and version are then in the
+    query. The answer has the columns `score` (a double, or a struct of one for each class), `label`, `status` and `missing`,
+    and model, version, release and request_id in the metadata of its schema. `Accept` asks for one of a JSON body.
     """
+    if is_arrow(request):
+        return await predict_arrow(model, request)
     start = time.perf_counter()
     state = request.app.state
     settings = state.settings
@@ -86,11 +96,17 @@ async def predict(model: str, request: Request) -> Response:
     explain = body.get("explain") or False
     if not isinstance(explain, bool):
         raise Problem(422, "expected true or false", ("explain",))
+    in_arrow = wants_arrow(request)
+    if explain and in_arrow:
+        raise Problem(422, "an answer in Arrow holds no explanation; accept JSON", ("explain",))
     rows = target.check(body.get("instances"), settings.max_instances, release.now())
     parsed = time.perf_counter()
     answered = await target.answer(rows, deadline_of(request, start, settings), request.receive, explain)
     scored = time.perf_counter()
-    answer = LoggedAnswer(answered.to_json(), state.events, answered.events, answered.event_count)
+    if in_arrow:
+        answer = arrow_answer(answered, target, state.events)
+    else:
+        answer = LoggedAnswer(answered.to_json(), state.events, answered.events, answered.event_count)
     target.observe(parsed - start, time.perf_counter() - scored)
     return answer
 

@@ -15,6 +15,11 @@ def current_release(request: Request) -> ServedRelease:
     return release
 
 
+def is_ready(request: Request) -> bool:
+    """Whether requests are to come: a release is served, and the server does not end."""
+    return request.app.state.current.release is not None and not getattr(request.state, "is_stopping", False)
+
+
 def stored_view(release: ServedRelease, name: str, location: tuple[str | int, ...] = ()) -> OnlineView:
     """A view by either of its names. Raises Problem 404 where the release stores nothing of this name.
 

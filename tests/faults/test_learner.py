@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from ml.experiments.released import CurrentExperiments
 from ml.experiments.states import read_states, write_state
 from serving.experiments.learner import Learner
-from tests.experiments import (
+from tests.made_up_release import point_at
+from tests.served_experiments import (
     ALIASES,
     ARMS,
     publish,
     sums_of_files,
     sums_of_state,
 )
-from tests.made_up_release import point_at
 
 ACTIONS = ("predict", "tell", "tell", "again", "round", "restart", "full", "switch", "nonsense", "wrong")
 NONSENSE = (

@@ -16,7 +16,7 @@ from ml.experiments.states import read_states
 from serving.app import create_app
 from serving.requests.instances import Row
 from serving.settings import Settings
-from tests.experiments import (
+from tests.served_experiments import (
     MACHINES,
     ask,
     companions,

@@ -13,8 +13,8 @@ from serving.app import create_app
 from serving.experiments.shadow import Shadow
 from serving.requests.instances import Row
 from serving.settings import Settings
-from tests.experiments import ALIASES, MACHINES, ask, companions, is_running, lines, plant, publish, until
 from tests.made_up_release import AS_OF, HOUR, point_at
+from tests.served_experiments import ALIASES, MACHINES, ask, companions, is_running, lines, plant, publish, until
 
 SETTINGS = Settings(poll_seconds=0.02, cache_rows=0)
 

@@ -30,6 +30,8 @@ def _assert_read_once(project: Project) -> None:
     logged = {row[0]: (json.loads(row[1]), json.loads(row[2]), *row[3:]) for row in rows}
     assert logged == events.predictions(project.home)
     assert len(rows) == len(logged)
+    placed = "event_id = request_id || '-' || place and assignment is null"
+    assert project.query(f"select count(*) from monitoring.prediction_log where {placed}") == [(len(rows),)]
     rows = project.query("select request_id, instance, outcome, outcome_count from monitoring.feedback")
     assert {row[:2]: row[2:] for row in rows} == events.feedback(project.home)
     rows = project.query("select event_id, cast(row as varchar), problem from monitoring.pushed_rows")

@@ -62,7 +62,8 @@ def _scores(model: str) -> str:
 def _log(model: str) -> str:
     score = SCORES[model][1]
     return f"""
-    select event_id, site, predicted_at, '{model}' as model, 1 as version,
+    select event_id, event_id[:-3] as request_id, 0 as place, site, predicted_at, '{model}' as model, 1 as version,
+        cast(null as struct(endpoint varchar, role varchar)) as assignment,
         {"null" if model == "kind" else score} as score, {score if model == "kind" else "null"} as probabilities
     from ({WORLD.format(rows=1600)})
     """
@@ -123,7 +124,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Project:
         queries[model] = "select 1 as nothing"
         queries[f"{model}_scores"] = _scores(model)
         queries[f"{model}_served"] = (
-            f"select * exclude (model, probabilities) from {{{{ ref('prediction_log') }}}} where model = '{model}'"
+            f"select * exclude (model, probabilities, request_id, place, assignment) from "
+            f"{{{{ ref('prediction_log') }}}} where model = '{model}'"
         )
         monitor = {"model": model, "at": "predicted_at", "every": "day", "slices": ["site"]}
         if METRICS[model]:

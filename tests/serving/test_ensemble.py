@@ -17,8 +17,8 @@ from serving.app import create_app
 from serving.experiments.ensemble import Ensemble
 from serving.requests.instances import Row
 from serving.settings import Settings
-from tests.experiments import MACHINES, SECONDS, ask, lines, plant, publish, until
 from tests.made_up_release import CLASSES
+from tests.served_experiments import MACHINES, SECONDS, ask, lines, plant, publish, until
 
 SETTINGS = Settings(cache_rows=0)
 ARMS = {"control": "stops@1", "second": "stops@2", "third": "stops@3"}

@@ -13,7 +13,7 @@ from serving.predictions.predictor import Explanation, Predictor
 from serving.problems import Problem, overloaded
 from serving.requests.instances import Row
 from serving.settings import Settings
-from tests.experiments import MACHINES, ask, lines, plant, publish
+from tests.served_experiments import MACHINES, ask, lines, plant, publish
 from tests.serving.test_experiments import drawn
 
 SETTINGS = Settings(poll_seconds=0.02, cache_rows=0)

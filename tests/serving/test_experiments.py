@@ -16,8 +16,8 @@ from ml.scoring.signature import RequestField
 from serving.app import create_app
 from serving.requests.instances import Row
 from serving.settings import Settings
-from tests.experiments import ALIASES, ARMS, MACHINES, ask, lines, plant, publish, until
 from tests.made_up_release import point_at
+from tests.served_experiments import ALIASES, ARMS, MACHINES, ask, lines, plant, publish, until
 
 SETTINGS = Settings(poll_seconds=0.02, cache_rows=0)
 UNIT = {"unit": ["machine"]}
@@ -141,7 +141,7 @@ def test_one_without_a_unit_is_drawn_by_request(home: Path) -> None:
 
 def test_units_of_several_fields_and_none(home: Path) -> None:
     more = [RequestField("site", "VARCHAR", False), RequestField("since", "TIMESTAMP WITH TIME ZONE", False)]
-    publish(home, "ab", unit=["since", "site"], fields={1: more, 2: [more[1]]})
+    publish(home, "ab", unit=["since", "site"], fields_of={1: more, 2: [more[1]]})
     with TestClient(create_app(SETTINGS)) as client:
         shown = experiment(client)
         draw = Draw({name: arm["weight"] for name, arm in shown["arms"].items()})
@@ -186,11 +186,11 @@ def test_units_of_several_fields_and_none(home: Path) -> None:
         ),
         ({"unit": ["site"]}, "the unit site is no request field of the control"),
         (
-            {"fields": {2: [RequestField("site", "VARCHAR", False)]}},
+            {"fields_of": {2: [RequestField("site", "VARCHAR", False)]}},
             "the arm treatment takes the request field site, which the control does not; make it the control",
         ),
         (
-            {"fields": {1: [RequestField("n", "BIGINT", False)], 2: [RequestField("n", "BIGINT", True)]}},
+            {"fields_of": {1: [RequestField("n", "BIGINT", False)], 2: [RequestField("n", "BIGINT", True)]}},
             "the arm treatment takes the request field n otherwise than the control",
         ),
         ({"policy": "of the future"}, "policy is 'of the future'; it must be one of"),

@@ -143,7 +143,9 @@ PLACES = {
     ("GET", "/releases"): "read",
     ("HEAD", "/models/m"): "read",
     ("GET", "/metrics"): "read",
+    ("GET", "/v2"): "read",
     ("GET", "/v2/models/m"): "read",
+    ("POST", "/v2/repository/index"): "read",
     ("GET", "/docs/../models"): None,
     ("GET", "/docsx"): "read",
     ("GET", "/health/live"): None,
@@ -153,6 +155,7 @@ PLACES = {
     ("GET", "/openapi.json"): None,
     # What no rule names is closed to all but the greatest scope.
     ("POST", "/health/live"): "admin",
+    ("POST", "/v2/repository/models/m/load"): "admin",
     ("POST", "/predict"): "admin",
     ("POST", "/get-online-features/v"): "admin",
     ("POST", "//predict/m"): "admin",

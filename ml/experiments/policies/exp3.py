@@ -5,13 +5,14 @@ from collections.abc import Sequence
 
 from ml.experiments.policies.base import Observation, Policy, State, loss_of_drawn, normalised
 
-FLOOR = 1e-4
-"""No arm has less of the traffic, so no loss counts more than 1 / FLOOR times. It costs at most FLOOR per outcome and arm."""
+FLOOR = 1 / 4
+"""No arm has less of the traffic than this times the rate, so one outcome moves no weight by more than exp(1 / FLOOR)."""
 
 
 class Exp3(Policy):
     """Exponential weights of estimated losses, with the anytime rate of Bubeck and Cesa-Bianchi (2012), Theorem 3.1:
-    sqrt(ln K / (t K)) after t outcomes, whose expected regret against the best arm is at most 2 sqrt(T K ln K) at every T.
+    sqrt(ln K / (t K)) after t outcomes, whose expected regret against the best arm is at most 2 sqrt(T K ln K) at every T. The
+    floor adds at most 2 FLOOR of sqrt(T K ln K), so it stays under the 2 sqrt((e - 1) T K ln K) of Exp3 with a rate for one T.
 
     A loss counts by 1 / the probability with which its arm was drawn, as it was logged; so outcomes may come late and in any
     order. An arm that could not score has the loss 1.
@@ -29,12 +30,14 @@ class Exp3(Policy):
         return {**super().start(), "outcomes": 0, "estimates": dict.fromkeys(self.arms, 0.0)}
 
     def weights(self, state: State) -> dict[str, float]:
-        """Proportional to exp(-rate * estimate), above FLOOR."""
+        """Proportional to exp(-rate * estimate), but none below FLOOR * rate (or half of an equal share, where that is less)."""
+        arms, estimates = len(self.arms), state["estimates"]
         outcomes = max(1, min(state["outcomes"], self._memory))
-        rate = math.sqrt(math.log(len(self.arms)) / (len(self.arms) * outcomes))
-        least = min(state["estimates"].values())
-        weights = normalised({arm: math.exp(-rate * (state["estimates"][arm] - least)) for arm in self.arms})
-        return {arm: FLOOR + (1 - FLOOR * len(self.arms)) * weight for arm, weight in weights.items()}
+        rate = math.sqrt(math.log(arms) / (arms * outcomes))
+        floor = min(FLOOR * rate, 0.5 / arms)
+        least = min(estimates.values())
+        weights = normalised({arm: math.exp(-rate * (estimates[arm] - least)) for arm in self.arms})
+        return {arm: floor + (1 - floor * arms) * weight for arm, weight in weights.items()}
 
     def _learn(self, state: State, one: Observation) -> None:
         loss = loss_of_drawn(one)

@@ -11,6 +11,7 @@ def model(dbt, session):
     dbt.ref("feature_lineage")
     dbt.ref("feature_usage")
     dbt.ref("training_decisions")
+    dbt.ref("experiments")
     dbt.ref("model_reproductions")
     dbt.ref("feature_importance")
     dbt.ref("partial_dependence")

@@ -1,0 +1,1 @@
+{{ eiderdown.experiment_predictions() }}
