@@ -19,6 +19,7 @@ from ml.errors import ContractError
 from ml.experiments.declaration import CONTROL, ENSEMBLES, LEARNING
 from ml.experiments.losses import loss_of
 from ml.experiments.policies import POLICIES, Observation
+from ml.experiments.policies.base import State
 from ml.experiments.released import CurrentExperiments, ReleasedExperiment
 from ml.experiments.states import KIND, ExperimentState
 from serving.events.appended_lines import AppendedLines, Line
@@ -51,9 +52,10 @@ class Learned:
         self.experiment = experiment
         spec = experiment.spec
         self._policy = POLICIES[spec.policy](list(spec.arms), **spec.policy_settings)
-        self._state = known.state if known else self._policy.start()
-        self._read = dict(known.read) if known else {}
+        self._state, self._read = self._policy.start(), {}
         self._said_at = known.logged_at if known else dt.datetime.min.replace(tzinfo=dt.UTC)
+        if known is not None and _is_of_arms(known.state, self._state):
+            self._state, self._read = known.state, dict(known.read)
         self._observed: list[Observation] = []
 
     def counts(self, line: Line, kind: str) -> bool:
@@ -207,6 +209,12 @@ class Learner:
             if state is not None:
                 self._file.write(state.to_line())
                 learned.keep(state)
+
+
+def _is_of_arms(known: State, start: State) -> bool:
+    """Whether a state has what the policy's own has at the start, of the same arms. One by somebody's hand may not."""
+    arms = known.get("arms")
+    return known.keys() >= start.keys() and isinstance(arms, dict) and arms.keys() == start["arms"].keys()
 
 
 def _losses(pending: _Pending, event: dict[str, Any]) -> dict[str, float]:

@@ -107,13 +107,12 @@ class Split(Experiment):
         arm, assignment = self._arms[name], self._answer[name]
         start = time.perf_counter()
         try:
-            predictions, arm = await self._predict(arm, rows, deadline, gone)
+            predictions, explanations, arm = await self._predict(arm, rows, deadline, gone, explain)
         except Problem as problem:
             raise problem if places is None else _in_request(problem, places) from None
         if arm.name != name:
             assignment = self._instead[name]
         seconds = time.perf_counter() - start
-        explanations = await arm.explain(rows) if explain else []
         more = b'%s"probability":%.9g,"seconds":%.6f,' % (assignment, draw.weights[name], seconds)
         if places is not None:
             more += b'"places":%s,' % orjson.dumps(places)
@@ -125,11 +124,15 @@ class Split(Experiment):
         return _Part(arm, predictions, explanations, [arm.made_by] * len(rows), line)
 
     async def _predict(
-        self, arm: ServedArm, rows: list[Row], deadline: float, gone: Gone
-    ) -> tuple[list[Prediction], ServedArm]:
-        """An arm's predictions, or the control's where it fails; and whose they are."""
+        self, arm: ServedArm, rows: list[Row], deadline: float, gone: Gone, explain: bool
+    ) -> tuple[list[Prediction], list[Explanation], ServedArm]:
+        """An arm's predictions and their explanations, or the control's where it fails; and whose they are."""
+
+        async def ask(arm: ServedArm) -> tuple[list[Prediction], list[Explanation], ServedArm]:
+            return await arm.predict(rows, deadline, gone), await arm.explain(rows) if explain else [], arm
+
         try:
-            return await arm.predict(rows, deadline, gone), arm
+            return await ask(arm)
         except ClientDisconnect:
             raise
         except Exception as error:
@@ -137,10 +140,10 @@ class Split(Experiment):
             if arm is self._control or (isinstance(error, Problem) and error.status == _TOO_LATE):
                 raise
             failure = error
-        predictions = await self._control.predict(rows, deadline, gone)
+        found = await ask(self._control)
         # Not before: what a client sent wrongly is wrong for the control too, and no failure of the arm.
         arm.fail(failure)
-        return predictions, self._control
+        return found
 
     def _answered(self, request_id: str, part: _Part) -> Answered:
         version, head = self._names[part.arm.name] if part.arm else (None, None)

@@ -1,47 +1,32 @@
-"""What a learner knows is what the files hold, each outcome once: over restarts, full disks, other releases and kills."""
+"""What a learner knows is what the files hold, each outcome once: over restarts, full disks and other releases."""
 
+import dataclasses
+import datetime as dt
 import json
-import os
 import random
 import resource
 import shutil
 import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.experiments.released import CurrentExperiments
 from ml.experiments.states import read_states, write_state
-from serving.app import create_app
 from serving.experiments.learner import Learner
-from serving.requests.instances import Row
-from serving.settings import Settings
 from tests.made_up_release import point_at
 from tests.served_experiments import (
     ALIASES,
     ARMS,
-    MACHINES,
-    ask,
-    companions,
-    is_running,
-    lines,
-    plant,
     publish,
     sums_of_files,
     sums_of_state,
-    until,
 )
-from tests.serving.test_workers import serving
 
-KILLS = int(os.environ.get("EIDERDOWN_KILLS", "4"))
-SETTINGS = Settings(poll_seconds=0.02)
 ACTIONS = ("predict", "tell", "tell", "again", "round", "restart", "full", "switch", "nonsense", "wrong")
 NONSENSE = (
     b"null\n",
@@ -104,7 +89,7 @@ class Worker:
         if self._chance.random() < 0.2:
             assignment |= {"arm": "control", "instead_of": "treatment"}
         places = sorted(self._chance.sample(range(5), self._chance.randrange(1, 4)))
-        request_id = f"{self._chance.getrandbits(128):032x}"
+        request_id = f"{len(self._requests):032x}"
         scores = [self._chance.random() for _ in places]
         event = {
             "request_id": request_id,
@@ -129,7 +114,7 @@ class Worker:
 
     def _wrong(self) -> None:
         """An outcome of no request, of another model, or that is none: the right one may still come."""
-        known = self._chance.choice([*self._requests, ("0" * 32, 0)])
+        known = self._chance.choice([*self._requests, ("f" * 32, 0)])
         event = {"model": "stops", "request_id": known[0], "instance": known[1], "outcome": True}
         change = self._chance.choice(
             [
@@ -205,6 +190,20 @@ def test_what_was_stopped_is_final(home: Path, releases: list[str]) -> None:
     assert read_states()[worker.fingerprint] == stopped
 
 
+def test_what_is_known_of_other_arms_is_passed_over(home: Path, releases: list[str]) -> None:
+    """As somebody's hand may have written it: all is learned anew from the files."""
+    worker = Worker(home, releases, random.Random(4))
+    for action in ("predict", "tell", "round"):
+        worker.do(action)
+    known = read_states()[worker.fingerprint]
+    for state in ({}, {"arms": []}, {"arms": {"control": {}}}):
+        write_state(dataclasses.replace(known, state=state, logged_at=known.logged_at + dt.timedelta(microseconds=1)))
+        for action in ("restart", "predict", "tell", "round"):
+            worker.do(action)
+        known = read_states()[worker.fingerprint]
+        assert sums_of_state(known.state) == sums_of_files(home, worker.fingerprint)
+
+
 def test_an_observation_that_none_can_learn_from_keeps_no_other_back(home: Path, releases: list[str]) -> None:
     worker = Worker(home, releases, random.Random(2))
     assignment = {"experiment": "trial", "fingerprint": worker.fingerprint, "endpoint": "stops", "arm": "control"}
@@ -222,100 +221,3 @@ def test_an_observation_that_none_can_learn_from_keeps_no_other_back(home: Path,
     for action in ("round", "predict", "tell", "round"):
         worker.do(action)
     assert sum(sums[0] for sums in sums_of_state(read_states()[worker.fingerprint].state).values()) == 1
-
-
-def _tell(client: Any, answer: dict[str, Any]) -> None:
-    outcomes = [
-        {"request_id": answer["request_id"], "instance": place, "outcome": place % 3 == 0}
-        for place in range(len(answer["predictions"]))
-    ]
-    assert client.post("/feedback/stops", json={"outcomes": outcomes}).status_code == 200
-
-
-def _is_all_learned(home: Path, fingerprint: str) -> bool:
-    known = read_states().get(fingerprint)
-    if known is None:
-        return False
-    learned = sums_of_state(known.state)
-    return {arm: pytest.approx(sums) for arm, sums in sums_of_files(home, fingerprint).items()} == learned
-
-
-def test_learners_that_are_killed_while_requests_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EIDERDOWN_HOME", str(tmp_path))
-    publish(tmp_path, "exp3")
-    chance = random.Random(3)
-    stop = threading.Event()
-    with TestClient(create_app(SETTINGS)) as client:
-        fingerprint = client.get("/models/stops").json()["experiment"]["fingerprint"]
-
-        def go_on() -> None:
-            while not stop.wait(0.01):
-                answer = ask(client, MACHINES[:3])
-                _tell(client, answer)
-                if chance.random() < 0.3:
-                    _tell(client, answer)
-
-        asker = threading.Thread(target=go_on)
-        asker.start()
-        killed: set[int] = set()
-        for _ in range(KILLS):
-            learner = until(lambda: companions("learner") - killed).pop()
-            count = len(lines(tmp_path, "experiments"))
-            if chance.random() < 0.7:
-                until(lambda count=count: len(lines(tmp_path, "experiments")) > count)
-            stop.wait(chance.uniform(0, 0.3))
-            os.kill(learner, signal.SIGKILL)
-            killed.add(learner)
-        stop.set()
-        asker.join()
-        until(lambda: _is_all_learned(tmp_path, fingerprint))
-        (last,) = until(lambda: companions("learner") - killed)
-    assert sum(sums[0] for sums in sums_of_files(tmp_path, fingerprint).values()) > 0
-    # None is left, not even as a zombie.
-    assert companions("learner") == set()
-    assert not is_running(last)
-
-
-def test_a_canary_that_fails_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the failures that the workers log; the control answers meanwhile, and then all."""
-    monkeypatch.setenv("EIDERDOWN_HOME", str(tmp_path))
-    faults = plant(monkeypatch)
-    publish(tmp_path, "canary", steps=[0.5], unit=["machine"])
-
-    def fail(_: list[Row]) -> None:
-        raise RuntimeError("planted")
-
-    with TestClient(create_app(SETTINGS)) as client:
-        faults[2] = fail
-
-        def stopped() -> dict[str, Any] | None:
-            assert {one["version"] for one in ask(client, MACHINES)["predictions"]} == {1}
-            shown: dict[str, Any] = client.get("/models/stops").json()["experiment"]
-            return shown if shown["status"] == "stopped" else None
-
-        shown = until(stopped)
-        assert shown["arms"]["treatment"]["weight"] == 0
-        assert shown["reason"].startswith("'treatment' failed ")
-        del faults[2]
-        assert {one["arm"] for one in ask(client, MACHINES)["predictions"]} == {"control"}
-
-
-def test_a_server_of_two_workers_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EIDERDOWN_HOME", str(tmp_path))
-    publish(tmp_path, "thompson")
-    with serving("--workers", "2") as server:
-        workers = server.workers()
-        with httpx.Client(base_url=server.url) as client:
-            fingerprint = client.get("/models/stops").json()["experiment"]["fingerprint"]
-            for _ in range(20):
-                _tell(client, ask(client, MACHINES[:3]))
-        # One is enough for both: who comes second finds the lock taken, and ends.
-        of_workers = lambda: {one for worker in workers for one in companions("learner", worker)}  # noqa: E731
-        until(lambda: _is_all_learned(tmp_path, fingerprint) and len(of_workers()) == 1)
-        learners = of_workers()
-        server.process.send_signal(signal.SIGKILL)
-        until(lambda: not any(is_running(one) for one in workers | learners))
-    with TestClient(create_app(SETTINGS)) as client:
-        _tell(client, ask(client, MACHINES[:3]))
-        until(lambda: _is_all_learned(tmp_path, fingerprint))
-    assert sum(sums[0] for sums in sums_of_files(tmp_path, fingerprint).values()) == 63

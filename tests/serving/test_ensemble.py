@@ -18,7 +18,7 @@ from serving.experiments.ensemble import Ensemble
 from serving.requests.instances import Row
 from serving.settings import Settings
 from tests.made_up_release import CLASSES
-from tests.served_experiments import MACHINES, SECONDS, ask, lines, plant, publish
+from tests.served_experiments import MACHINES, SECONDS, ask, lines, plant, publish, until
 
 SETTINGS = Settings(cache_rows=0)
 ARMS = {"control": "stops@1", "second": "stops@2", "third": "stops@3"}
@@ -109,19 +109,16 @@ def test_a_straggler_is_not_waited_for(home: Path, faults: Faults, hang: Hang) -
     with TestClient(create_app(SETTINGS)) as client:
         of_versions = np.array([_scores(ask(client, MACHINES, version=version)) for version in (1, 2)])
         faults[3] = hang
-        answer = ask(client, MACHINES)
-        assert hang.began.is_set()
+        assert "third" in ask(client, MACHINES)["absent"]
+        assert hang.began.wait(SECONDS)
         # It hangs still, and the others may be slow on a machine that is shared.
-        assert "third" in answer["absent"]
-        while answer["absent"] != ["third"]:
-            answer = ask(client, MACHINES)
+        answer = until(lambda: found if (found := ask(client, MACHINES))["absent"] == ["third"] else None)
         np.testing.assert_allclose(_scores(answer), np.array([1, 3]) / 4 @ of_versions, rtol=1e-12)
         whole = lines(home, "predictions")[-1]
         assert (whole["weights"], whole["absent"]) == ({"control": 0.25, "second": 0.75}, ["third"])
         assert 'eiderdown_arm_late_total{model="stops",version="3"}' in client.get("/metrics").text
         hang.go.set()
-        while answer["absent"]:
-            answer = ask(client, MACHINES)
+        until(lambda: not ask(client, MACHINES)["absent"])
 
 
 def test_all_are_late_and_the_first_answers(home: Path, faults: Faults, hang: Hang) -> None:

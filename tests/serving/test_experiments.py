@@ -1,4 +1,4 @@
-"""Requests that are split among the arms of an experiment: who answers, what is logged, and what an arm's failure does."""
+"""Requests that are split among the arms of an experiment: who answers, and what is logged."""
 
 import datetime as dt
 import json
@@ -12,10 +12,8 @@ from fastapi.testclient import TestClient
 
 from ml.experiments.assignment import Draw, bucket
 from ml.experiments.states import ExperimentState
-from ml.scoring.request_features import ExpressionError
 from ml.scoring.signature import RequestField
 from serving.app import create_app
-from serving.problems import Problem, overloaded
 from serving.requests.instances import Row
 from serving.settings import Settings
 from tests.made_up_release import point_at
@@ -122,84 +120,6 @@ def test_outcomes_are_taken_by_the_endpoint(client: TestClient, home: Path) -> N
     outcomes = [{"request_id": request_id, "instance": place, "outcome": True} for place in range(len(MACHINES))]
     assert client.post("/feedback/stops", json={"outcomes": outcomes}).json()["accepted"] == len(MACHINES)
     assert len(lines(home, "feedback")) == len(MACHINES)
-
-
-def test_a_wrong_instance_is_named_as_the_request_has_it(client: TestClient) -> None:
-    for place in (0, 3, 39):
-        instances: list[Any] = [{"machine": name} for name in MACHINES]
-        instances[place] = {"machine": 3}
-        answer = client.post("/predict/stops", json={"instances": instances})
-        assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["body", "instances", place, "machine"])
-
-
-def _no_features_of(machine: str) -> Callable[[list[Row]], None]:
-    """What a version does whose request-time features have no value for a machine."""
-
-    def fail(rows: list[Row]) -> None:
-        for place, values in enumerate(rows):
-            if values[0] == machine:
-                raise ExpressionError(place)
-
-    return fail
-
-
-@pytest.mark.parametrize(("cache_rows", "arm"), [(0, "control"), (0, "treatment"), (1000, "treatment")])
-def test_a_row_that_no_version_can_score(home: Path, faults: Faults, cache_rows: int, arm: str) -> None:
-    publish(home, "ab", **UNIT)
-    with TestClient(create_app(Settings(cache_rows=cache_rows))) as client:
-        arms = drawn(client, MACHINES)
-        place = max(place for place, name in enumerate(arms[:15]) if name == arm)
-        faults.update(dict.fromkeys((1, 2), _no_features_of(MACHINES[place])))
-        instances = [{"machine": name} for name in MACHINES[:15]]
-        answer = client.post("/predict/stops", json={"instances": instances})
-        assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["body", "instances", place])
-        # That is nobody's failure but the client's.
-        assert _failures(client) == 0
-        # One that the control can score is answered by it.
-        del faults[1]
-        answer = ask(client, MACHINES[:15])
-        assert answer["predictions"][place]["arm"] == "control"
-        assert _failures(client) == (arm == "treatment")
-
-
-def _failures(client: TestClient) -> float:
-    text = client.get("/metrics").text
-    return sum(
-        float(line.split()[-1]) for line in text.splitlines() if line.startswith("eiderdown_arm_failures_total{")
-    )
-
-
-def _raise(error: Exception) -> Callable[[list[Row]], None]:
-    def fail(_: list[Row]) -> None:
-        raise error
-
-    return fail
-
-
-@pytest.mark.parametrize("error", [RuntimeError("planted"), MemoryError(), overloaded("planted")])
-def test_the_control_answers_for_an_arm_that_fails(
-    client: TestClient, home: Path, faults: Faults, error: Exception
-) -> None:
-    before = ask(client, MACHINES, version=1)["predictions"]
-    arms = drawn(client, MACHINES)
-    faults[2] = _raise(error)
-    answer = ask(client, MACHINES)
-    assert [one["score"] for one in answer["predictions"]] == [one["score"] for one in before]
-    assert {one["arm"] for one in answer["predictions"]} == {"control"}
-    assert {one["version"] for one in answer["predictions"]} == {1}
-    logged = [event for event in lines(home, "predictions") if event["request_id"] == answer["request_id"]]
-    told = {event["assignment"].get("instead_of"): event for event in logged}
-    assert told.keys() == {None, "treatment"}
-    instead = told["treatment"]
-    assert (instead["assignment"]["arm"], instead["assignment"]["role"], instead["version"]) == ("control", "answer", 1)
-    assert instead["places"] == [place for place, arm in enumerate(arms) if arm == "treatment"]
-    assert _failures(client) == 1
-    del faults[2]
-    assert {one["arm"] for one in ask(client, MACHINES)["predictions"]} == {"control", "treatment"}
-    # Where the control fails too, that is an error as without an experiment.
-    faults |= {1: _raise(error), 2: _raise(error)}
-    answer = client.post("/predict/stops", json={"instances": [{"machine": MACHINES[0]}]})
-    assert answer.status_code == (503 if isinstance(error, Problem) else 500)
 
 
 def test_one_without_a_unit_is_drawn_by_request(home: Path) -> None:
