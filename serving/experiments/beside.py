@@ -17,7 +17,8 @@ from ml import files
 from serving.process.json_logs import log_json_lines
 
 KINDS = ("learner", "shadow")
-SECONDS_BETWEEN_ROUNDS = 0.2
+SECONDS_BETWEEN_ROUNDS = {"learner": 1.0, "shadow": 0.2}
+"""The learner appends what it knows at most as often, for all workers to read."""
 _NICE = {"learner": 5, "shadow": 19}
 """What is beside comes after what is asked, where both want one core."""
 
@@ -58,7 +59,7 @@ def run(kind: str, parent: int) -> None:
             return
         one_round = make()
         problem = ""
-        while not select.select([parent], [], [], SECONDS_BETWEEN_ROUNDS)[0]:
+        while not select.select([parent], [], [], SECONDS_BETWEEN_ROUNDS[kind])[0]:
             try:
                 one_round()
                 problem = ""

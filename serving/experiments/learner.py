@@ -106,7 +106,7 @@ class Learned:
 
 
 class Learner:
-    """Reads what is new about four times a second. One a home at a time (serving/experiments/beside.py)."""
+    """Reads what is new about once a second. One a home at a time (serving/experiments/beside.py)."""
 
     def __init__(self) -> None:
         events = files.home() / "events"
