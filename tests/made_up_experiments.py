@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ml.experiments.assignment import Draw, bucket
+from ml.experiments.assignment import Draw, bucket, bucket_of_request
 from ml.experiments.losses import LOSSES, loss_of
 
 START = dt.datetime(2024, 6, 1, tzinfo=dt.UTC)
@@ -107,13 +107,17 @@ def events(made_up: MadeUp) -> Iterator[tuple[str, Row]]:
         # A state comes before what is drawn by it, the declared one has none.
         if made_up.policy in ("canary", "thompson") and step and place * len(made_up.weights) % made_up.requests == 0:
             yield "experiments", _state(made_up, at - dt.timedelta(seconds=1), weights)
-        request = f"{made_up.model}{place:0{32 - len(made_up.model)}}"
+        request = f"{random.bytes(8).hex()}{place:016}"
         count = 1 + place % 3 if made_up.units or made_up.policy == "ensemble" else 1
         # It becomes harder, so an arm that gets more traffic later is compared with what came before at its peril.
         truths = (
             random.uniform(0, 0.2 + 0.3 * step, count) if made_up.policy == "canary" else random.uniform(0, 1, count)
         )
         units = [_unit(made_up, random) for _ in truths] if made_up.units else []
+        for instance, unit in enumerate(units):
+            if unit is not None:
+                # Some units are easier than others.
+                truths[instance] = int(json.loads(unit)[0][1:]) / made_up.units
         for role, arm, places in _assigned(made_up, request, units, count, weights):
             if arm == arms[-1] and random.random() < made_up.lost:
                 continue
@@ -150,7 +154,10 @@ def _assigned(
     if made_up.policy == "ensemble":
         return [*(("member", arm, list(range(count))) for arm in arms), ("ensemble", made_up.model, list(range(count)))]
     draw = Draw(weights)
-    drawn = [draw(bucket(made_up.fingerprint, unit or request)) for unit in units or [request] * count]
+    drawn = [
+        draw(bucket(made_up.fingerprint, unit) if unit else bucket_of_request(request))
+        for unit in units or [None] * count
+    ]
     return [
         ("answer", arm, places) for arm in arms if (places := [place for place, one in enumerate(drawn) if one == arm])
     ]
@@ -273,4 +280,4 @@ def predictions(events: list[tuple[str, Row]]) -> dict[str, Row]:
 
 
 def _step(one: MadeUp, line: Row) -> int:
-    return int(line["request_id"].removeprefix(one.model)) * max(len(one.weights), 1) // one.requests
+    return int(line["request_id"][16:]) * max(len(one.weights), 1) // one.requests

@@ -100,7 +100,7 @@ drawn_rows as (
 told as (
     select
         drawn_rows.* exclude (status, missing, instance, features, class),
-        {{ eiderdown.drawn_arm() }} = coalesce(instead_of, arm) as is_drawn_as_declared,
+        {{ eiderdown.drawn_arm(request_id='drawn_rows.request_id') }} = coalesce(instead_of, arm) as is_drawn_as_declared,
         feedback.outcome
     from drawn_rows
     left join {{ feedback }} as feedback

@@ -24,6 +24,17 @@ def bucket(fingerprint: str, unit: str) -> float:
     return min(int.from_bytes(hashed.digest()[:8], "big") / _WHOLE, 1 - 2**-53)
 
 
+def bucket_of_request(request_id: str) -> float:
+    """The same of a request that is a unit of its own: its identifier is random already.
+
+    In SQL: `('0x' || left(request_id, 16))::ubigint / 2^64`.
+
+    >>> bucket_of_request("80000000000000000000000000000000")
+    0.5
+    """
+    return min(int(request_id[:16], 16) / _WHOLE, 1 - 2**-53)
+
+
 @lru_cache(maxsize=64)
 def _begun(fingerprint: str) -> "hashlib._Hash":
     return hashlib.md5(f"{fingerprint}:".encode(), usedforsecurity=False)
@@ -38,6 +49,8 @@ class Draw:
         self._arms = [*others, control]
         self._up_to = list(accumulate(weights[arm] for arm in others))
         self.weights = dict(weights)
+        self.logged = {arm: b"%.9g" % weight for arm, weight in weights.items()}
+        """As the event log has them, rendered once."""
 
     def __call__(self, bucket: float) -> str:
         """The arm of a bucket."""

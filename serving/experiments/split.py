@@ -2,18 +2,18 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 from operator import itemgetter
 
 import orjson
 from starlette.requests import ClientDisconnect
 
-from ml.experiments.assignment import Draw, bucket
+from ml.experiments.assignment import Draw, bucket, bucket_of_request
 from ml.experiments.declaration import CONTROL
 from ml.experiments.released import NotRunnableError, ReleasedExperiment
 from serving.experiments.experiment import Experiment, ServedArm
 from serving.metrics.metrics import Metrics
-from serving.predictions.answered import Answered, MadeBy, dump, head_of
+from serving.predictions.answered import Answered, dump, head_of
 from serving.predictions.predictor import Explanation, Prediction
 from serving.predictions.served_model import ServedModel
 from serving.predictions.target import Gone
@@ -23,17 +23,6 @@ from serving.requests.request_ids import REQUEST_IDS
 
 _TOO_LATE = 408
 _NO_UNIT = (None,)
-
-
-@dataclass(slots=True)
-class _Part:
-    """What rows of a request got, in their order, with the lines of the event log. arm: that scored all of them, if one did."""
-
-    arm: ServedArm | None
-    predictions: list[Prediction]
-    explanations: list[Explanation]
-    made_by: list[MadeBy]
-    lines: bytes
 
 
 class Split(Experiment):
@@ -73,10 +62,12 @@ class Split(Experiment):
         request_id, draw = next(REQUEST_IDS), self._draw
         units = [self._unit_of(row) for row in rows] if self._unit else None
         # Without units the request is one.
-        drawn = [draw(bucket(self.fingerprint, unit or request_id)) for unit in units or _NO_UNIT]
+        drawn = [
+            draw(bucket(self.fingerprint, unit) if unit else bucket_of_request(request_id))
+            for unit in units or _NO_UNIT
+        ]
         if drawn.count(drawn[0]) == len(drawn):
-            part = await self._ask(request_id, draw, drawn[0], rows, units, None, deadline, gone, explain)
-            return self._answered(request_id, part)
+            return await self._ask(request_id, draw, drawn[0], rows, units, None, deadline, gone, explain)
         places: dict[str, list[int]] = {}
         for place, name in enumerate(drawn):
             places.setdefault(name, []).append(place)
@@ -84,7 +75,7 @@ class Split(Experiment):
         for name, its in places.items():
             own, of_own = [rows[place] for place in its], units and [units[place] for place in its]
             asked.append(self._ask(request_id, draw, name, own, of_own, its, deadline, gone, explain))
-        return self._answered(request_id, _join(list(places.values()), await asyncio.gather(*asked)))
+        return _join(list(places.values()), await asyncio.gather(*asked))
 
     def _unit_of(self, row: Row) -> str | None:
         """A row's unit as text; None where all its fields are null, which is no unit."""
@@ -102,79 +93,75 @@ class Split(Experiment):
         deadline: float,
         gone: Gone,
         explain: bool,
-    ) -> _Part:
+    ) -> Answered:
         """Have an arm answer for some rows, or the control where it fails. places: of the rows in the request, if not all."""
         arm, assignment = self._arms[name], self._answer[name]
         start = time.perf_counter()
         try:
-            predictions, explanations, arm = await self._predict(arm, rows, deadline, gone, explain)
-        except Problem as problem:
-            raise problem if places is None else _in_request(problem, places) from None
-        if arm.name != name:
-            assignment = self._instead[name]
-        seconds = time.perf_counter() - start
-        more = b'%s"probability":%.9g,"seconds":%.6f,' % (assignment, draw.weights[name], seconds)
+            predictions = await arm.predict(rows, deadline, gone)
+            explanations = await arm.explain(rows) if explain else None
+        except Exception as error:
+            try:
+                predictions, explanations = await self._ask_control(arm, error, rows, deadline, gone, explain)
+            except Problem as problem:
+                raise problem if places is None else _in_request(problem, places) from None
+            arm, assignment = self._control, self._instead[name]
+        scored = time.perf_counter()
+        more = b'%s"probability":%s,"seconds":%.6f,' % (assignment, draw.logged[name], scored - start)
         if places is not None:
             more += b'"places":%s,' % orjson.dumps(places)
         if units is not None:
             more += b'"units":%s,' % orjson.dumps(units)
-        rendering = time.perf_counter()
         line = arm.line(request_id, rows, predictions, more)
-        arm.served.count(predictions, time.perf_counter() - rendering)
-        return _Part(arm, predictions, explanations, [arm.made_by] * len(rows), line)
-
-    async def _predict(
-        self, arm: ServedArm, rows: list[Row], deadline: float, gone: Gone, explain: bool
-    ) -> tuple[list[Prediction], list[Explanation], ServedArm]:
-        """An arm's predictions and their explanations, or the control's where it fails; and whose they are."""
-
-        async def ask(arm: ServedArm) -> tuple[list[Prediction], list[Explanation], ServedArm]:
-            return await arm.predict(rows, deadline, gone), await arm.explain(rows) if explain else [], arm
-
-        try:
-            return await ask(arm)
-        except ClientDisconnect:
-            raise
-        except Exception as error:
-            # What takes too long has no time for another.
-            if arm is self._control or (isinstance(error, Problem) and error.status == _TOO_LATE):
-                raise
-            failure = error
-        found = await ask(self._control)
-        # Not before: what a client sent wrongly is wrong for the control too, and no failure of the arm.
-        arm.fail(failure)
-        return found
-
-    def _answered(self, request_id: str, part: _Part) -> Answered:
-        version, head = self._names[part.arm.name] if part.arm else (None, None)
+        arm.served.count(predictions, time.perf_counter() - scored)
+        version, head = self._names[arm.name]
         return Answered(
             self.name,
             version,
             self._release,
             request_id,
             self.signature.classes,
-            part.predictions,
-            part.lines,
-            len(part.predictions),
-            part.explanations or None,
+            predictions,
+            line,
+            len(rows),
+            explanations,
             self.spec.name,
-            part.made_by,
+            [arm.made_by] * len(rows),
             head=head,
         )
 
+    async def _ask_control(
+        self, arm: ServedArm, error: Exception, rows: list[Row], deadline: float, gone: Gone, explain: bool
+    ) -> tuple[list[Prediction], list[Explanation] | None]:
+        """The control's predictions and explanations in the place of an arm's that failed. Raises the error of one that nobody
+        can answer for, and what fails for the control too, which is no failure of the arm."""
+        # What takes too long has no time for another.
+        is_late = isinstance(error, Problem) and error.status == _TOO_LATE
+        if arm is self._control or is_late or isinstance(error, ClientDisconnect):
+            raise error
+        predictions = await self._control.predict(rows, deadline, gone)
+        explanations = await self._control.explain(rows) if explain else None
+        arm.fail(error)
+        return predictions, explanations
 
-def _join(places: list[list[int]], parts: list[_Part]) -> _Part:
+
+def _join(places: list[list[int]], parts: list[Answered]) -> Answered:
     """The parts of a request as one, in the order of its rows. places: of the rows of each."""
-    joined = _Part(None, [], [], [], b"".join([part.lines for part in parts]))
-    for _, part, number in sorted(
+    order = sorted(
         ((place, part, number) for its, part in zip(places, parts, strict=True) for number, place in enumerate(its)),
         key=itemgetter(0),
-    ):
-        joined.predictions.append(part.predictions[number])
-        joined.made_by.append(part.made_by[number])
-        if part.explanations:
-            joined.explanations.append(part.explanations[number])
-    return joined
+    )
+    is_explained = parts[0].explanations is not None
+    return replace(
+        parts[0],
+        version=None,
+        head=None,
+        predictions=[part.predictions[number] for _, part, number in order],
+        events=b"".join([part.events for part in parts]),
+        event_count=len(order),
+        explanations=[(part.explanations or [])[number] for _, part, number in order] if is_explained else None,
+        made_by=[(part.made_by or [])[number] for _, part, number in order],
+    )
 
 
 def _in_request(problem: Problem, places: list[int]) -> Problem:

@@ -49,7 +49,7 @@ class Answered:
         for one, explanation in zip(found, self.explanations or (), strict=False):
             one["explanation"] = dataclasses.asdict(explanation)
         for one, made_by in zip(found, self.made_by or (), strict=False):
-            one |= made_by._asdict()
+            one["arm"], one["model"], one["version"] = made_by
         more: dict[str, Any] = {}
         if self.experiment is not None:
             more["experiment"] = self.experiment

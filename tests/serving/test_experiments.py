@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from ml.experiments.assignment import Draw, bucket
+from ml.experiments.assignment import Draw, bucket, bucket_of_request
 from ml.experiments.states import ExperimentState
 from ml.scoring.signature import RequestField
 from serving.app import create_app
@@ -130,7 +130,7 @@ def test_one_without_a_unit_is_drawn_by_request(home: Path) -> None:
         answers = [ask(client, MACHINES[:3]) for _ in range(60)]
         for answer in answers:
             (arm,) = {one["arm"] for one in answer["predictions"]}
-            assert arm == draw(bucket(shown["fingerprint"], answer["request_id"]))
+            assert arm == draw(bucket_of_request(answer["request_id"]))
             assert answer["version"] == {"control": 1, "treatment": 2}[arm]
         logged = lines(home, "predictions")
     assert {event["assignment"]["arm"] for event in logged} == {"control", "treatment"}
@@ -165,7 +165,9 @@ def test_units_of_several_fields_and_none(home: Path) -> None:
     assert units.count(None) == 1
     assert units[0] == '["2024-12-31T23:00:00Z","\\"a\\""]'
     for one, unit in zip(answer["predictions"], units, strict=True):
-        assert one["arm"] == draw(bucket(shown["fingerprint"], answer["request_id"] if unit is None else unit))
+        assert one["arm"] == draw(
+            bucket_of_request(answer["request_id"]) if unit is None else bucket(shown["fingerprint"], unit)
+        )
     # An arm whose model takes fewer fields gets those.
     assert {event["version"]: event["fields"] for event in logged} == {
         1: ["machine", "site", "since", "predicted_at"],

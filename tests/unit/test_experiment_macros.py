@@ -1,5 +1,6 @@
 """What SQL says of an experiment is what Python says: losses, the arm of a unit, and the interval for all looks."""
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.experiments import sequential
-from ml.experiments.assignment import Draw, bucket
+from ml.experiments.assignment import Draw, bucket, bucket_of_request
 from ml.experiments.losses import LOSSES, loss_of
 from tests.rendered import package
 
@@ -94,12 +95,18 @@ def test_without_a_scale_an_error_is_not_cut(query: Callable[..., Any]) -> None:
 
 
 @settings(max_examples=30)
-@given(unit=st.text(), parts=st.lists(st.integers(0, 20), min_size=2, max_size=6).filter(any))
-def test_the_arm_of_a_unit(query: Callable[..., Any], unit: str, parts: list[int]) -> None:
+@given(
+    unit=st.text(),
+    request=st.text("0123456789abcdef", min_size=32, max_size=32),
+    parts=st.lists(st.integers(0, 20), min_size=2, max_size=6).filter(any),
+)
+def test_the_arm_of_a_unit(query: Callable[..., Any], unit: str, request: str, parts: list[int]) -> None:
     weights = {f"arm {place}": part / sum(parts) for place, part in enumerate(parts)}
-    columns = {"fingerprint": ("00c0ffee00c0ffee", "varchar"), "unit": (unit.replace("\0", ""), "varchar")}
-    found = query(MACROS.drawn_arm(), weights=(weights, "map(varchar, double)"), **columns)
-    assert found == Draw(weights)(bucket("00c0ffee00c0ffee", unit.replace("\0", "")))
+    unit, draw = json.dumps([unit]), Draw(weights)
+    columns = {"fingerprint": ("00c0ffee00c0ffee", "varchar"), "weights": (weights, "map(varchar, double)")}
+    for one, drawn in ((unit, draw(bucket("00c0ffee00c0ffee", unit))), (request, draw(bucket_of_request(request)))):
+        found = query(MACROS.drawn_arm(), unit=(one, "varchar"), request_id=(request, "varchar"), **columns)
+        assert found == drawn
 
 
 @settings(max_examples=30)
