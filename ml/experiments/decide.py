@@ -85,8 +85,8 @@ def promote_full_canaries() -> list[Decided]:
         state = states.get(experiment.fingerprint)
         [(model, version)] = [found for name, found in experiment.versions.items() if name != CONTROL]
         if state is not None and state.status == "full" and model == experiment.endpoint:
-            reason = f"the canary of {experiment.spec.name}: {state.reason}"
-            decided.append(promote(model, version, CHAMPION, reason))
+            how = f"promoted by the canary {experiment.spec.name}"
+            decided.append(promote(model, version, CHAMPION, state.reason, how))
     return decided
 
 

@@ -17,7 +17,9 @@ class Decided:
     release: str
 
 
-def promote(model: str, version: int, alias: str = CHAMPION, reason: str | None = None) -> Decided:
+def promote(
+    model: str, version: int, alias: str = CHAMPION, reason: str | None = None, how: str = "promoted by hand"
+) -> Decided:
     """Give a version an alias, at once. Raises DeclarationError where there is no such version or the alias is no name, and
     what `NextRelease.publish` raises."""
     check_alias(alias)
@@ -26,7 +28,7 @@ def promote(model: str, version: int, alias: str = CHAMPION, reason: str | None 
         previous = release.aliases.get(model, {}).get(alias)
         if previous == version:
             raise DeclarationError(f"version {version} is {model}'s {alias} already; name another.")
-        why = because("promoted by hand", reason)
+        why = because(how, reason)
         decision = Decision.new("promote", model, version, alias=alias, previous=previous, reason=why)
         return publish(release, decision)
 
