@@ -1,6 +1,8 @@
 """The order of the layers: who may import whom."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.conftest import REPOSITORY
@@ -93,3 +95,11 @@ def test_no_connection_is_shared_by_the_whole_process() -> None:
                 "read_parquet",
                 "read_json",
             }, path
+
+
+def test_a_server_loads_nothing_of_what_it_does_not_use() -> None:
+    """Policies are for the learner, replicas for a cluster, and their packages are large."""
+    code = "import sys, serving.app; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert "fastapi" in loaded.stdout.split()
+    assert not set(loaded.stdout.split()) & {"scipy", "ray", "pandas", "lightgbm", "torch", "dbt"}
