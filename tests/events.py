@@ -92,7 +92,13 @@ class EventWriter:
 
     def parts(self, places: list[list[int]]) -> list[dict[str, Any]]:
         """The events of a request that is logged in parts, with the places of each."""
-        whole = {"request_id": self._id(), "logged_at": self._time(), "model": "will_stop", "version": 1, "release": "abc"}
+        whole = {
+            "request_id": self._id(),
+            "logged_at": self._time(),
+            "model": "will_stop",
+            "version": 1,
+            "release": "abc",
+        }
         return [
             whole
             | {"places": part, "predicted_at": [self._time() for _ in part], "fields": ["machine_id"]}
