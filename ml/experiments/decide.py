@@ -1,11 +1,13 @@
 """Decisions about experiments: to stop one by hand, and to promote a canary that has all requests."""
 
+import datetime as dt
 from dataclasses import dataclass
 
 from ml.declared import hint
 from ml.errors import DeclarationError, EiderdownError
 from ml.events import user
 from ml.experiments.declaration import CONTROL
+from ml.experiments.policies import POLICIES
 from ml.experiments.released import (
     NotRunnableError,
     ReleasedExperiment,
@@ -45,7 +47,7 @@ def experiments() -> list[Shown]:
         except (NotRunnableError, DeclarationError) as error:
             found.append(Shown(*names, "waiting", str(error)))
             continue
-        state = states.get(experiment.fingerprint) or ExperimentState.first(experiment)
+        state = states.get(experiment.fingerprint) or _first_state(experiment)
         found.append(Shown(*names, state.status, state.reason, experiment, state))
     return found
 
@@ -97,6 +99,15 @@ def promote_full_canaries() -> list[Decided]:
             if (control.model, control.alias) == (model, CHAMPION):
                 write_state(state.stopped(f"'{name}' became the champion"))
     return decided
+
+
+def _first_state(experiment: ReleasedExperiment) -> ExperimentState:
+    """What is known before there is an event. Here, since policies take long to import, and servers read states."""
+    spec = experiment.spec
+    policy = POLICIES[spec.policy](list(spec.arms), **spec.policy_settings)
+    state = policy.start()
+    names = spec.name, experiment.fingerprint, experiment.endpoint, spec.policy
+    return ExperimentState(dt.datetime.now(dt.UTC), *names, "running", None, policy.weights(state), state, {})
 
 
 def _manifest() -> Manifest:

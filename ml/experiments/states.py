@@ -10,8 +10,6 @@ from typing import Any
 from ml import files
 from ml.declared import is_number
 from ml.experiments.declaration import CONTROL
-from ml.experiments.policies import POLICIES
-from ml.experiments.released import ReleasedExperiment
 
 KIND = "experiments"
 STATUSES = ("running", "stopped", "full")
@@ -59,15 +57,6 @@ class ExperimentState:
             and isinstance(found.read, dict)
         )
         return found if is_state else None
-
-    @classmethod
-    def first(cls, experiment: ReleasedExperiment) -> "ExperimentState":
-        """What is known before there is an event."""
-        spec = experiment.spec
-        policy = POLICIES[spec.policy](list(spec.arms), **spec.policy_settings)
-        state = policy.start()
-        names = spec.name, experiment.fingerprint, experiment.endpoint, spec.policy
-        return cls(dt.datetime.now(dt.UTC), *names, "running", None, policy.weights(state), state, {})
 
     def stopped(self, reason: str) -> "ExperimentState":
         """The same with all requests for the control, from now on."""

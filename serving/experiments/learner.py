@@ -18,8 +18,7 @@ from ml import files
 from ml.errors import ContractError
 from ml.experiments.declaration import CONTROL, ENSEMBLES, LEARNING
 from ml.experiments.losses import loss_of
-from ml.experiments.policies import POLICIES, Observation
-from ml.experiments.policies.base import State
+from ml.experiments.policies import POLICIES, Observation, State
 from ml.experiments.released import CurrentExperiments, ReleasedExperiment
 from ml.experiments.states import KIND, ExperimentState
 from serving.events.appended_lines import AppendedLines, Line

@@ -1,6 +1,8 @@
 """The order of the layers: who may import whom."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.conftest import REPOSITORY
@@ -93,3 +95,13 @@ def test_no_connection_is_shared_by_the_whole_process() -> None:
                 "read_parquet",
                 "read_json",
             }, path
+
+
+def test_the_server_imports_nothing_of_what_is_not_used() -> None:
+    """What learns, and what extras need, is imported by who uses it."""
+    unused = (
+        "{'scipy', 'ray', 'lightgbm', 'serving.experiments.learner', 'serving.ray_serve', 'ml.experiments.policies'}"
+    )
+    code = f"import sys, serving.app; print(*{unused} & sys.modules.keys())"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert found.stdout.split() == []
