@@ -83,9 +83,29 @@ class EventWriter:
             event["score"] = numbers
             if self._random.random() < 0.5:
                 event["label"] = [number > 0.5 for number in numbers]
+        if count == 3:
+            # A part of a request, as those of big batches are logged.
+            event["places"] = [5, 3, 4]
         if self._random.random() < 0.1:
             event["features"] = [*event["features"][1:], [1.0]]  # Not as many values as names: no event.
         return event
+
+    def parts(self, places: list[list[int]]) -> list[dict[str, Any]]:
+        """The events of a request that is logged in parts, with the places of each."""
+        whole = {
+            "request_id": self._id(),
+            "logged_at": self._time(),
+            "model": "will_stop",
+            "version": 1,
+            "release": "abc",
+        }
+        return [
+            whole
+            | {"places": part, "predicted_at": [self._time() for _ in part], "fields": ["machine_id"]}
+            | {"instances": [[place] for place in part], "names": [], "features": [[] for _ in part]}
+            | {"score": [place / 7 for place in part]}
+            for part in places
+        ]
 
     def _feedback(self) -> dict[str, Any]:
         request, instance = f"request {self._random.randrange(6)}", self._random.randrange(2)
@@ -135,7 +155,7 @@ def predictions(home: Path) -> dict[str, tuple[Any, ...]]:
             continue
         for place in range(len(value["predicted_at"])):
             one = {name: value[name][place] for name in ("missing", "score", "label", "class") if name in value}
-            found[f"{value['request_id']}-{place}"] = (
+            found[f"{value['request_id']}-{value.get('places', range(place + 1))[place]}"] = (
                 dict(zip(value["fields"], value["instances"][place], strict=True)),
                 dict(zip(value["names"], value["features"][place], strict=True)),
                 one.get("missing", []),

@@ -35,6 +35,14 @@
                     and list_bool_and(list_transform(probabilities, lambda entry: coalesce(len(entry) = len(classes), false)))
                 )
             )
+            and (
+                places is null
+                or (
+                    list_count(list_distinct(try_cast(places as integer[]))) = len(predicted_at)
+                    and json_array_length(places) = len(predicted_at)
+                    and list_min(try_cast(places as integer[])) >= 0
+                )
+            )
             and (assignment is null or {{ eiderdown.is_assignment() }}),
             false
         )
@@ -120,14 +128,6 @@
         and assignment.endpoint is not null
         and (assignment.arm is not null or assignment.role = 'ensemble')
         and assignment.role in ('answer', 'member', 'ensemble', 'shadow')
-        and (
-            places is null
-            or (
-                list_count(list_distinct(try_cast(places as integer[]))) = len(predicted_at)
-                and json_array_length(places) = len(predicted_at)
-                and list_min(try_cast(places as integer[])) >= 0
-            )
-        )
         and (units is null or len(try_cast(units as varchar[])) = len(predicted_at))
         and (probability is null or (try_cast(probability as double) > 0 and try_cast(probability as double) <= 1))
         and (seconds is null or try_cast(seconds as double) >= 0)

@@ -17,7 +17,7 @@
 with lines as (
     select
         * replace (
-            if(assignment is null or places is null, range(len(predicted_at)), try_cast(places as bigint[])) as places,
+            if(places is null, range(len(predicted_at)), try_cast(places as bigint[])) as places,
             if(assignment is null, null, try_cast(units as varchar[])) as units
         ),
         if(assignment.role in ('member', 'shadow'), '-' || assignment.arm, '') as of_arm
@@ -26,14 +26,7 @@ with lines as (
 ),
 
 new_lines as (
-    select
-        lines.*,
-        -- A line may come again, or a place of its request once more.
-        flatten(list(lines.places) over (
-            partition by lines.request_id, lines.of_arm
-            order by lines.logged_at
-            rows between unbounded preceding and 1 preceding
-        )) as earlier
+    select lines.*
     from lines
     {%- if execute and load_relation(this) is not none %}
     {#- The rows of a line came together, so its first one tells. #}
@@ -55,7 +48,6 @@ instances as (
         of_arm,
         try_cast(probability as double) as probability,
         try_cast(seconds as double) as seconds,
-        earlier,
         unnest(places) as place,
         unnest(units) as unit,
         unnest(predicted_at) as predicted_at,
@@ -67,7 +59,6 @@ instances as (
         unnest(probabilities) as probabilities,
         unnest(class) as class
     from new_lines
-    where earlier is null or not list_has_all(earlier, places)
 )
 
 select
@@ -99,7 +90,8 @@ select
         'seconds': seconds
     }) as assignment
 from instances
-where earlier is null or not list_contains(earlier, place)
+-- A line may come again, or a place of its request once more.
+qualify row_number() over (partition by request_id, of_arm, place order by logged_at) = 1
 {%- endmacro %}
 
 

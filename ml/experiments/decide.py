@@ -74,9 +74,14 @@ def stop(name: str, reason: str | None = None) -> ExperimentState:
 
 
 def promote_full_canaries() -> list[Decided]:
-    """Make each canary that has all requests of its model its champion. Raises what `promote` does."""
+    """Make each canary that has all requests of its model its champion. Raises what `promote` does.
+
+    Where it took the place of its control, the experiment is stopped: after a rollback, which brings its versions back, the
+    control answers, and nothing is promoted again.
+    """
     try:
-        found = experiments_of(_manifest())
+        manifest = _manifest()
+        found = experiments_of(manifest)
     except EiderdownError:
         # No release yet.
         return []
@@ -85,15 +90,19 @@ def promote_full_canaries() -> list[Decided]:
     decided = []
     for experiment in full:
         state = states.get(experiment.fingerprint)
-        [(model, version)] = [found for name, found in experiment.versions.items() if name != CONTROL]
-        if state is not None and state.status == "full" and model == experiment.endpoint:
+        [(name, (model, version))] = [(name, found) for name, found in experiment.versions.items() if name != CONTROL]
+        is_champion = manifest.aliases.get(model, {}).get(CHAMPION) == version
+        if state is not None and state.status == "full" and model == experiment.endpoint and not is_champion:
             how = f"promoted by the canary {experiment.spec.name}"
             decided.append(promote(model, version, CHAMPION, state.reason, how))
+            control = experiment.spec.arms[CONTROL]
+            if (control.model, control.alias) == (model, CHAMPION):
+                write_state(state.stopped(f"'{name}' became the champion"))
     return decided
 
 
 def _first_state(experiment: ReleasedExperiment) -> ExperimentState:
-    """What is known before there is an event."""
+    """What is known before there is an event. Here, since policies take long to import, and servers read states."""
     spec = experiment.spec
     policy = POLICIES[spec.policy](list(spec.arms), **spec.policy_settings)
     state = policy.start()

@@ -10,7 +10,7 @@ import select
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ml import files
@@ -74,7 +74,9 @@ def _stand_back(kind: str) -> None:
     """Leave the processor to others, before anything is loaded. A shadow takes, where the system can do that, what is idle."""
     os.nice(_NICE[kind])
     if kind == "shadow" and hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        # A container may refuse it.
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def main() -> None:

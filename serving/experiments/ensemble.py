@@ -67,10 +67,11 @@ class Ensemble(Experiment):
             raise failed[CONTROL]
         shares = _shares(weights, ready)
         predictions = self._combine({name: made for name, (made, _) in ready.items()}, shares)
-        lines = [
-            self._arms[name].line(request_id, rows, made, b'%s"seconds":%.6f,' % (self._member[name], seconds))
-            for name, (made, seconds) in ready.items()
-        ]
+        lines = []
+        for name, (made, seconds) in ready.items():
+            arm, start = self._arms[name], time.perf_counter()
+            lines.append(arm.line(request_id, rows, made, b'%s"seconds":%.6f,' % (self._member[name], seconds)))
+            arm.served.count(made, time.perf_counter() - start)
         absent = [name for name in self._arms if name not in ready]
         more = b'%s"weights":%s,"absent":%s,' % (self._whole, orjson.dumps(shares), orjson.dumps(absent))
         lines.append(self._events.line(request_id, rows, predictions, more))

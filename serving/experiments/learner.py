@@ -29,7 +29,8 @@ from serving.metrics.metrics import Metrics
 OUTCOME_DAYS = 7
 """Files to which nobody has written for longer are not read again when a learner begins."""
 MOST_PENDING = 1_000_000
-"""Predictions that wait for their outcome, of a few hundred bytes each; past it the oldest are forgotten."""
+"""Predictions that wait for their outcome, of a few hundred bytes each; of more than so many, after a round, or twice as many in
+one, those that were read first are forgotten."""
 
 logger = logging.getLogger("serving")
 
@@ -132,10 +133,14 @@ class Learner:
         if not self._learned:
             return
         # An outcome is told after its prediction was logged, so what is read in this order finds its prediction.
-        told = list(self._feedback.read_lines())
+        names = [b'"%s"' % one.experiment.endpoint.encode() for one in self._learned.values()]
+        told = [line for line in self._feedback.read_lines() if any(name in line.text for name in names)]
         for line in self._predictions.read_lines():
             if b'"assignment":{' in line.text:
                 self._safely(self._take_prediction, line)
+                # The first round reads the files of days.
+                if len(self._pending) >= 2 * MOST_PENDING:
+                    self._forget()
         # What counts already goes first: the same outcome may have been told again to another worker, whose file is read before.
         for take in (self._pass_over_outcome, self._take_outcome):
             for line in told:

@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from serving.events.event_log import EventLog
 from serving.predictions.answer_columns import answered_columns, write_stream
 from serving.predictions.answered import Answered
+from serving.predictions.bulk import LONGEST_LINE
 from serving.predictions.given_columns import Block, GivenColumns
 from serving.predictions.served_model import ServedModel
 from serving.predictions.target import Gone, Target
@@ -27,6 +28,8 @@ from serving.requests.whole_answer import LoggedAnswer, WholeAnswer
 from serving.routes.state import current_release
 from serving.settings import Settings
 
+_LONGEST_ESCAPE = 6
+"""The bytes that a character of one byte may take in JSON."""
 MOST_AT_ONCE = 4
 """The most requests in Arrow that a process has in memory; more are refused."""
 QUERY: list[dict[str, Any]] = [
@@ -108,9 +111,10 @@ async def _in_rows(
 ) -> list[dict[str, pa.Array]]:
     """What a target that takes rows answers, as requests of so many: `request_id` and `instance` say which is which."""
     table = await run_in_threadpool(read)
-    parts = []
-    for start in range(0, table.num_rows, most_rows):
-        rows = await run_in_threadpool(_rows, table.slice(start, most_rows))
+    parts: list[dict[str, pa.Array]] = []
+    start = 0
+    while start < table.num_rows:
+        rows = await run_in_threadpool(_rows, _next(table, start, most_rows))
         try:
             answered = await target.answer(rows, deadline, gone)
         except Problem as problem:
@@ -123,7 +127,16 @@ async def _in_rows(
         columns["request_id"] = pa.repeat(answered.request_id, len(rows))
         columns["instance"] = pa.array(range(len(rows)), pa.int32())
         parts.append(columns)
+        start += len(rows)
     return parts
+
+
+def _next(table: pa.Table, start: int, most_rows: int) -> pa.Table:
+    """The rows from `start` on that are asked together: no more than a line of the event log may hold."""
+    part = table.slice(start, most_rows)
+    while part.num_rows > 1 and _LONGEST_ESCAPE * part.nbytes > LONGEST_LINE:
+        part = part.slice(0, part.num_rows // 2)
+    return part
 
 
 def _rows(part: pa.Table) -> list[Row]:

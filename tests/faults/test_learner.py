@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from ml.experiments.released import CurrentExperiments
 from ml.experiments.states import read_states, write_state
+from serving.events.appended_lines import Line
+from serving.experiments import learner
 from serving.experiments.learner import Learner
 from tests.made_up_release import point_at
 from tests.served_experiments import (
@@ -221,3 +223,25 @@ def test_an_observation_that_none_can_learn_from_keeps_no_other_back(home: Path,
     for action in ("round", "predict", "tell", "round"):
         worker.do(action)
     assert sum(sums[0] for sums in sums_of_state(read_states()[worker.fingerprint].state).values()) == 1
+
+
+def test_files_of_days_are_read_in_bounded_memory(
+    home: Path, releases: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(home, releases, random.Random(5))
+    monkeypatch.setattr(learner, "MOST_PENDING", 10)
+    for _ in range(50):
+        worker.do("predict")
+    pending = []
+    take = Learner._take_prediction
+
+    def taking(self: Learner, line: Line, event: dict[str, Any]) -> None:
+        take(self, line, event)
+        pending.append(len(self._pending))
+
+    monkeypatch.setattr(Learner, "_take_prediction", taking)
+    worker.do("restart")
+    worker.end()
+    assert len(pending) == 50
+    # A request has a few instances.
+    assert 10 < max(pending) < 2 * 10 + 5

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from ml import files
 from serving.app import create_app
+from serving.experiments import beside
 from serving.experiments.shadow import Shadow
 from serving.requests.instances import Row
 from serving.settings import Settings
@@ -198,3 +199,12 @@ def test_companions_are_there_where_they_are_needed(home: Path, caplog: pytest.L
             until(lambda: not companions("learner"))
             counts.append(len(list(Path("/proc/self/fd").iterdir())))
         assert max(counts[1:]) <= counts[0]
+
+
+def test_a_machine_that_gives_no_idle_class_has_shadows_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "nice", lambda _: 0)
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    beside._stand_back("shadow")

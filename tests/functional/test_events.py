@@ -58,6 +58,8 @@ def test_each_event_is_read_once(project: Project) -> None:
     for kind in KINDS:
         for file in range(40):
             writer.write(kind, file, 3)
+    for line in writer.parts(places=[[0, 1], [2], [3, 4]]):
+        writer.append("predictions", 51, json.dumps(line).encode() + b"\n")
     # A server is writing a line, while dbt reads.
     half = json.dumps(writer.prediction()).encode()
     writer.append("predictions", 50, half[:100])

@@ -63,6 +63,13 @@ def test_a_canary_that_has_all_requests_becomes_champion(declared: Project) -> N
     assert declared.query("select reason from registry.model_aliases where alias = 'champion' and version = 2") == [
         ("promoted by the canary newer: It loses no more.",)
     ]
+    # Who takes it back has the last word.
+    _command("rollback", "flight_delay")
+    [back] = experiments()
+    assert back.state is not None
+    assert (back.status, back.state.weights) == ("stopped", {"control": 1.0, "canary": 0.0})
+    assert promote_full_canaries() == []
+    assert _champion(declared) == 1
 
 
 def test_an_experiment_is_stopped_by_hand(declared: Project, tmp_path: Path) -> None:

@@ -253,3 +253,11 @@ def test_a_target_of_rows_is_asked_part_by_part(
     assert [ids.count(one) for one in dict.fromkeys(ids)] == [100, 100, 50]
     assert [len(line["instances"]) for one in dict.fromkeys(ids) for line in logged(home, one)] == [100, 100, 50]
     assert found.column("instance").to_pylist() == [*range(100), *range(100), *range(50)]
+
+    table = pa.table({"machine": pa.array(["\x01" * 9000] * 100).dictionary_encode()})
+    found = post(made_up, "/predict/stops", table)
+    ids = dict.fromkeys(found.column("request_id").to_pylist())
+    logs = [line for one in ids for line in logged(home, one)]
+    assert sum(len(line["instances"]) for line in logs) == len(found) == 100
+    assert len(logs) > 1
+    assert all(len(json.dumps(line)) <= LONGEST_LINE for line in logs)

@@ -71,7 +71,9 @@ def test_the_answer_is_the_weighted_mean(home: Path) -> None:
         (home / "events" / "predictions").rename(home / "events" / "before")
         client.app.state.events.close()
         answer = ask(client, MACHINES)
+        counted = client.get("/v2/models/stops/stats").json()["model_stats"]
         explained = client.post("/predict/stops", json={"instances": [{"machine": "m1"}], "explain": True})
+    assert [one["inference_count"] for one in counted] == 3 * [2 * len(MACHINES)]
     expected = np.array([1, 3, 4]) / 8 @ np.array(of_versions)
     np.testing.assert_allclose(_scores(answer), expected, rtol=1e-12)
     assert [one["label"] for one in answer["predictions"]] == (expected >= 0.5).tolist()
