@@ -30,7 +30,7 @@ class AppendedLines:
     def __init__(self, folder: Path, read: Mapping[str, int] | None = None, since: float = 0.0) -> None:
         """read: the bytes of files that were read before, by name; since: files that nobody has written to from then on, in
         seconds since 1970, are passed over."""
-        self._folder = folder
+        self.folder = folder
         self._since = since
         self.bytes_read: dict[str, int] = dict(read or {})
         """Of each file, by name, as far as its lines were handed out, or are about to be."""
@@ -49,28 +49,28 @@ class AppendedLines:
         try:
             self._list()
         except OSError as error:
-            self._fail(self._folder, error)
+            self._fail(self.folder, error)
         for name in sorted(self._growing):
             try:
                 yield from self._read_file(name)
             except OSError as error:
-                self._fail(self._folder / name, error)
+                self._fail(self.folder / name, error)
 
     def _list(self) -> None:
         try:
-            changed_ns = self._folder.stat().st_mtime_ns
+            changed_ns = self.folder.stat().st_mtime_ns
         except FileNotFoundError:
             return
         if changed_ns == self._changed_ns:
             return
         # Names before the time: what is added in between is seen at the next look.
-        names = [path.name for path in self._folder.iterdir() if path.suffix == ".jsonl" and path.name[0] != "."]
+        names = [path.name for path in self.folder.iterdir() if path.suffix == ".jsonl" and path.name[0] != "."]
         self._growing.update(names)
         if time.time() - changed_ns / 1e9 > _TICK_SECONDS:
             self._changed_ns = changed_ns
 
     def _read_file(self, name: str) -> Iterator[Line]:
-        path = self._folder / name
+        path = self.folder / name
         try:
             state = path.stat()
         except FileNotFoundError:

@@ -28,6 +28,10 @@ from serving.metrics.metrics import Metrics
 
 OUTCOME_DAYS = 7
 """Files to which nobody has written for longer are not read again when a learner begins."""
+NEWS = 0.001
+"""What is observed is news from this share of what was observed before on."""
+NEWS_WEIGHT = 0.01
+"""So is a change of an arm's weight by more."""
 MOST_PENDING = 1_000_000
 """Predictions that wait for their outcome, of a few hundred bytes each; of more than so many, after a round, or twice as many in
 one, those that were read first are forgotten."""
@@ -93,6 +97,17 @@ class Learned:
             self._policy.weights(state),
             state,
             read,
+        )
+
+    def is_news(self, state: ExperimentState) -> bool:
+        """Whether others are to hear of a state: what has been learned for long changes slowly, and each worker reads it all."""
+        arms = self._state["arms"].values()
+        outcomes = sum(arm["outcomes"] + arm["failures"] for arm in arms)
+        before = self._policy.weights(self._state)
+        return (
+            len(self._observed) >= NEWS * outcomes
+            or state.status != self._policy.status(self._state)[0]
+            or any(abs(weight - before[arm]) > NEWS_WEIGHT for arm, weight in state.weights.items())
         )
 
     def keep(self, known: ExperimentState) -> None:
@@ -210,7 +225,7 @@ class Learner:
                 learned.pass_over()
                 continue
             state = learned.learn(read)
-            if state is not None:
+            if state is not None and learned.is_news(state):
                 self._file.write(state.to_line())
                 learned.keep(state)
 

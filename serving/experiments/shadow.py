@@ -94,6 +94,14 @@ class Shadow:
         """Score what is new. Raises OSError where the disk refuses."""
         self._follow()
         self._pushes.read()
+        try:
+            self._read_new()
+        except OSError:
+            # What was read and not scored is read again.
+            self._lines = AppendedLines(self._lines.folder, self._read)
+            raise
+
+    def _read_new(self) -> None:
         batch: list[Line] = []
         for line in self._lines.read_lines():
             # Cheap, and false of most lines.

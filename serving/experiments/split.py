@@ -22,6 +22,10 @@ from serving.requests.instances import Row
 from serving.requests.request_ids import REQUEST_IDS
 
 _TOO_LATE = 408
+_PATIENCE = 2.0
+_ROWS = 100
+"""Times the objective, and as much again for so many rows: the longest that another arm than the control may take, before the
+control answers in its place."""
 _NO_UNIT = (None,)
 
 
@@ -38,6 +42,7 @@ class Split(Experiment):
         if unknown := [name for name in spec.unit if name not in fields]:
             raise NotRunnableError(f"the unit {unknown[0]} is no request field of the control")
         self._unit = [fields.index(name) for name in spec.unit]
+        self._patience = _PATIENCE * arms[CONTROL].slo_seconds
         self._answer = {name: self._assignment(name, "answer") for name in self._arms}
         self._instead = {
             name: self._assignment(CONTROL, "answer", instead_of=name) for name in self._arms if name != CONTROL
@@ -97,8 +102,9 @@ class Split(Experiment):
         """Have an arm answer for some rows, or the control where it fails. places: of the rows in the request, if not all."""
         arm, assignment = self._arms[name], self._answer[name]
         start = time.perf_counter()
+        until = deadline if arm is self._control else min(deadline, start + self._patience * (1 + len(rows) / _ROWS))
         try:
-            predictions = await arm.predict(rows, deadline, gone)
+            predictions = await arm.predict(rows, until, gone)
             explanations = await arm.explain(rows) if explain else None
         except Exception as error:
             try:
@@ -135,8 +141,8 @@ class Split(Experiment):
     ) -> tuple[list[Prediction], list[Explanation] | None]:
         """The control's predictions and explanations in the place of an arm's that failed. Raises the error of one that nobody
         can answer for, and what fails for the control too, which is no failure of the arm."""
-        # What takes too long has no time for another.
-        is_late = isinstance(error, Problem) and error.status == _TOO_LATE
+        # There is no time for another where the client's is up.
+        is_late = isinstance(error, Problem) and error.status == _TOO_LATE and time.perf_counter() >= deadline
         if arm is self._control or is_late or isinstance(error, ClientDisconnect):
             raise error
         predictions = await self._control.predict(rows, deadline, gone)

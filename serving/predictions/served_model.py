@@ -71,6 +71,7 @@ class ServedModel(Target):
         self.name, self.version, self.signature = released.model, released.version, predictor.signature
         self.predictor = predictor
         self.events = EventLines.of(predictor, release)
+        self.slo_seconds = slo_seconds
         self._release = release
         self._head = head_of(self.name, self.version, release)
         labels = {"model": released.model, "version": str(released.version)}

@@ -132,5 +132,6 @@ def _mark_dead(run_folder: Path) -> None:
         process = int(path.stem)
         try:
             os.kill(process, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):
+            # Or its number is that of somebody else by now.
             mark_dead(run_folder, process)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ml.errors import DeclarationError
-from ml.experiments.declaration import ENSEMBLES
+from ml.experiments.declaration import CONTROL, ENSEMBLES
 from ml.experiments.released import NotRunnableError, declared_experiments, released_experiment
 from serving.experiments.ensemble import Ensemble
 from serving.experiments.experiment import Experiment
@@ -49,11 +49,13 @@ class ServedRelease(Release):
     def _experiment(self, model: str) -> Experiment:
         """Raises NotRunnableError and DeclarationError."""
         released = released_experiment(self.manifest, model)
-        is_ensemble = released.spec.policy in ENSEMBLES
-        arms = {
-            name: self._serve(arm, version, is_apart=True) if is_ensemble else self.models[arm][version]
-            for name, (arm, version) in released.versions.items()
-        }
+        policy = released.spec.policy
+        is_ensemble = policy in ENSEMBLES
+        arms = {}
+        for name, (arm, version) in released.versions.items():
+            # What may be slow, or hang, is not to hold up the event loop: a canary is nobody's choice yet.
+            is_apart = is_ensemble or (policy == "canary" and name != CONTROL)
+            arms[name] = self._serve(arm, version, is_apart=True) if is_apart else self.models[arm][version]
         return (Ensemble if is_ensemble else Split)(released, self.name, arms, self._metrics)
 
     def target(self, model: str, alias: str | None = None, version: int | None = None) -> Target:

@@ -1,5 +1,6 @@
 """An arm that fails, or cannot score what it is asked: the control answers, and a wrong instance is named."""
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from serving.predictions.predictor import Explanation, Predictor
 from serving.problems import Problem, overloaded
 from serving.requests.instances import Row
 from serving.settings import Settings
-from tests.served_experiments import MACHINES, ask, lines, plant, publish
+from tests.served_experiments import MACHINES, ask, lines, plant, publish, until
 from tests.serving.test_experiments import drawn
 
 SETTINGS = Settings(poll_seconds=0.02, cache_rows=0)
@@ -131,3 +132,21 @@ def test_the_control_explains_for_an_arm_that_cannot(client: TestClient, monkeyp
     found = ask(client, MACHINES, explain=True)["predictions"]
     assert {one["arm"] for one in found} == {"control"}
     assert [one["explanation"] for one in found] == [one["explanation"] for one in known]
+
+
+def test_a_canary_that_hangs_has_the_control_answer(home: Path, faults: Faults) -> None:
+    publish(home, "canary", steps=[0.5])
+    hangs = threading.Event()
+    with TestClient(create_app(Settings(poll_seconds=0.02, cache_rows=0, slo_ms=20, max_seconds=60))) as client:
+        faults[2] = lambda rows: hangs.wait(60) and None
+        try:
+            answers = [ask(client, ["m1"])["predictions"][0] for _ in range(40)]
+        finally:
+            hangs.set()
+        assert {one["version"] for one in answers} == {1}
+        instead = [line for line in lines(home, "predictions") if line["assignment"].get("instead_of") == "treatment"]
+        assert 3 <= len(instead) <= 40
+        state = until(
+            lambda: (shown := client.get("/models/stops").json()["experiment"])["status"] == "stopped" and shown
+        )
+        assert "failed" in state["reason"]
