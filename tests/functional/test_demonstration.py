@@ -36,7 +36,17 @@ def _rows(project: Project, tables: tuple[str, ...]) -> dict[str, list[tuple]]:
 def test_every_station_of_the_line_is_there(built: Project) -> None:
     schemas = {row[0] for row in built.query("select distinct schema_name from duckdb_tables()")}
     # In main stand the tiles beside the views of windows().
-    stations = {"staging", "features", "labels", "datasets", "training", "registry", "predictions", "monitoring"}
+    stations = {
+        "staging",
+        "features",
+        "labels",
+        "datasets",
+        "training",
+        "registry",
+        "predictions",
+        "monitoring",
+        "experiments",
+    }
     assert schemas == {"main"} | stations
 
 

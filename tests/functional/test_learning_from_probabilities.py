@@ -106,7 +106,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Project:
     stops.write_text(SPINE + stops.read_text().partition("from {{ ref('readings') }}\n)\n")[2])
     (models / "datasets" / "datasets.yml").write_text(DATASET)
     (models / "training" / "training.yml").write_text(TRAINING)
-    for path in (models / "monitoring").iterdir():
+    for path in (*(models / "monitoring").iterdir(), *(models / "experiments").iterdir()):
         path.unlink()
     (models / "registry" / "releases.py").unlink()
     (models / "registry" / "partial_dependence.py").unlink()
