@@ -62,8 +62,9 @@ def test_nonsense_in_the_pointer_does_not_end_the_watch(client: TestClient, proj
 
 
 def test_before_the_first_release(client: TestClient, project: Project, instance: dict) -> None:
-    client.app.state.current.release = None  # type: ignore[attr-defined]
+    # First the pointer: a look in between would load the release again.
     (project.home / "releases" / "current").unlink()
+    client.app.state.current.release = None  # type: ignore[attr-defined]
     assert client.get("/health/ready").status_code == 503
     assert client.get("/health/live").status_code == 200
     answer = client.post("/predict/flight_delay", json={"instances": [instance]})
