@@ -5,12 +5,12 @@ import math
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 
 from ml.experiments.declaration import LEARNING
 from serving.experiments.beside import KINDS, the_only_one
+from serving.process.repeating import Repeating
 from serving.releases.served_release import ServedRelease
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -28,19 +28,18 @@ class Companions:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._failures = dict.fromkeys(KINDS, 0)
         self._begun = dict.fromkeys(KINDS, -math.inf)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="companions", daemon=True)
+        self._problem = ""
+        self._keeping = Repeating("companions", SECONDS_BETWEEN_LOOKS, self._keep)
         # The processes hold the one end of the pipe, and this one the other, which closes with it.
         self._reading, self._writing = os.pipe()
 
     def start(self) -> None:
         """Begin to look what is needed."""
-        self._thread.start()
+        self._keeping.start()
 
     def stop(self) -> None:
         """End the processes."""
-        self._stop.set()
-        self._thread.join()
+        self._keeping.stop()
         os.close(self._writing)
         for process in self._running.values():
             process.terminate()
@@ -55,16 +54,14 @@ class Companions:
         return found | ({"shadow"} if "shadow" in policies else set())
 
     def _keep(self) -> None:
-        problem = ""
-        while not self._stop.wait(SECONDS_BETWEEN_LOOKS):
-            try:
-                self._look()
-                problem = ""
-            except OSError as error:
-                # What the home or the machine refuses now, it may give later.
-                if str(error) != problem:
-                    problem = str(error)
-                    logger.error({"event": "companion_not_started", "problem": problem})
+        try:
+            self._look()
+            self._problem = ""
+        except OSError as error:
+            # What the home or the machine refuses now, it may give later.
+            if str(error) != self._problem:
+                self._problem = str(error)
+                logger.error({"event": "companion_not_started", "problem": self._problem})
 
     def _look(self) -> None:
         """Start what is needed, and end what is not. Raises OSError."""

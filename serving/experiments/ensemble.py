@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from ml.experiments.declaration import CONTROL
 from ml.experiments.released import ReleasedExperiment
-from serving.experiments.experiment import Experiment
+from serving.experiments.experiment import Experiment, assignment
 from serving.metrics.metrics import Metrics
 from serving.predictions.answered import Answered
 from serving.predictions.event_lines import EventLines
@@ -44,8 +44,9 @@ class Ensemble(Experiment):
         # What remains after the arms were waited for: putting the answer together and sending it, and a timer that is late.
         deadline = self.spec.deadline_ms / 1000
         self._seconds = deadline - min(max(_RESERVE * deadline, _LEAST_RESERVE), deadline / 2)
-        self._member = {name: self._assignment(name, "member") for name in self._arms}
-        self._whole = self._assignment(self.name, "ensemble")
+        self._moment = max(self._seconds, self._moment)
+        self._member = {name: assignment(released, name, "member") for name in self._arms}
+        self._whole = assignment(released, self.name, "ensemble")
         fields = list(arms[CONTROL].predictor.fields.types)
         self._events = EventLines(self.name, NO_VERSION, release, fields, [], self.signature.classes)
         self._late = {
@@ -87,13 +88,6 @@ class Ensemble(Experiment):
             experiment=self.spec.name,
             absent=absent,
         )
-
-    async def finish(self) -> None:
-        """Wait until what is queued is scored; for an arm that hangs no longer than its deadline."""
-        finishing = [asyncio.ensure_future(arm.served.finish()) for arm in self._arms.values()]
-        _, late = await asyncio.wait(finishing, timeout=max(self._seconds, 1.0))
-        for one in late:
-            one.cancel()
 
     async def _ask(
         self, rows: list[Row], deadline: float, gone: Gone

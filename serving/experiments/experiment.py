@@ -1,5 +1,6 @@
 """What the ways of an experiment have in common: its arms, and by what weights they are asked."""
 
+import asyncio
 import datetime as dt
 import logging
 from abc import abstractmethod
@@ -64,6 +65,8 @@ class Experiment(Target):
     """An experiment of a release, which answers requests for a model. Used from the event loop's thread, but for `take`."""
 
     version = None
+    _moment = 1.0
+    """In seconds."""
 
     def __init__(
         self, released: ReleasedExperiment, release: str, arms: dict[str, ServedModel], metrics: Metrics
@@ -104,16 +107,21 @@ class Experiment(Target):
         self._control.served.observe(parse, serialise)
 
     async def finish(self) -> None:
-        """The arms' own queues are waited for by their release."""
+        """Wait until what is queued is scored; for an arm that hangs no longer than a moment."""
+        finishing = [asyncio.ensure_future(arm.served.finish()) for arm in self._arms.values()]
+        _, late = await asyncio.wait(finishing, timeout=self._moment)
+        for one in late:
+            one.cancel()
 
     @abstractmethod
     def _first_weights(self) -> dict[str, float]:
         """Of the arms, the control first, before anything is known."""
 
-    def _assignment(self, arm: str, role: str, **more: Any) -> bytes:
-        """A field of a line of the event log, with a comma behind."""
-        names = {"experiment": self.spec.name, "fingerprint": self.fingerprint, "endpoint": self.name}
-        return b'"assignment":%s,' % orjson.dumps(names | {"arm": arm, "role": role} | more)
+
+def assignment(experiment: ReleasedExperiment, arm: str, role: str, **more: Any) -> bytes:
+    """What a line of the event log says of its place in an experiment: a field, with a comma behind."""
+    names = {"experiment": experiment.spec.name, "fingerprint": experiment.fingerprint, "endpoint": experiment.endpoint}
+    return b'"assignment":%s,' % orjson.dumps(names | {"arm": arm, "role": role} | more)
 
 
 def _places(name: str, served: ServedModel, control: ServedModel) -> list[int] | None:

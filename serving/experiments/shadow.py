@@ -16,6 +16,7 @@ from ml.experiments.released import CurrentExperiments, ReleasedExperiment, expe
 from serving.events.appended_lines import AppendedLines, Line
 from serving.events.event_file import EventFile
 from serving.experiments.beside import folder
+from serving.experiments.experiment import assignment
 from serving.metrics.metrics import Metrics
 from serving.predictions.event_lines import EventLines
 from serving.predictions.predictor import Predictor, Stages
@@ -43,12 +44,7 @@ class _ShadowArm:
         self.predictor = predictor
         self.lines = EventLines.of(predictor, release)
         self.at = predictor.signature.at
-        assignment = {
-            "experiment": experiment.spec.name,
-            "fingerprint": experiment.fingerprint,
-            "endpoint": experiment.endpoint,
-        }
-        self.assignment = b'"assignment":%s,' % orjson.dumps(assignment | {"arm": name, "role": "shadow"})
+        self.assignment = assignment(experiment, name, "shadow")
 
 
 class _Loaded:

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from ml.experiments.assignment import Draw, bucket, bucket_of_request
 from ml.experiments.declaration import CONTROL
 from ml.experiments.released import NotRunnableError, ReleasedExperiment
-from serving.experiments.experiment import Experiment, ServedArm
+from serving.experiments.experiment import Experiment, ServedArm, assignment
 from serving.metrics.metrics import Metrics
 from serving.predictions.answered import Answered, dump, head_of
 from serving.predictions.predictor import Explanation, Prediction
@@ -43,9 +43,9 @@ class Split(Experiment):
             raise NotRunnableError(f"the unit {unknown[0]} is no request field of the control")
         self._unit = [fields.index(name) for name in spec.unit]
         self._patience = _PATIENCE * arms[CONTROL].slo_seconds
-        self._answer = {name: self._assignment(name, "answer") for name in self._arms}
+        self._answer = {name: assignment(released, name, "answer") for name in self._arms}
         self._instead = {
-            name: self._assignment(CONTROL, "answer", instead_of=name) for name in self._arms if name != CONTROL
+            name: assignment(released, CONTROL, "answer", instead_of=name) for name in self._arms if name != CONTROL
         }
         versions = {
             name: arm.served.version if arm.served.name == self.name else None for name, arm in self._arms.items()
@@ -100,7 +100,7 @@ class Split(Experiment):
         explain: bool,
     ) -> Answered:
         """Have an arm answer for some rows, or the control where it fails. places: of the rows in the request, if not all."""
-        arm, assignment = self._arms[name], self._answer[name]
+        arm, field = self._arms[name], self._answer[name]
         start = time.perf_counter()
         until = deadline if arm is self._control else min(deadline, start + self._patience * (1 + len(rows) / _ROWS))
         try:
@@ -111,9 +111,9 @@ class Split(Experiment):
                 predictions, explanations = await self._ask_control(arm, error, rows, deadline, gone, explain)
             except Problem as problem:
                 raise problem if places is None else _in_request(problem, places) from None
-            arm, assignment = self._control, self._instead[name]
+            arm, field = self._control, self._instead[name]
         scored = time.perf_counter()
-        more = b'%s"probability":%s,"seconds":%.6f,' % (assignment, draw.logged[name], scored - start)
+        more = b'%s"probability":%s,"seconds":%.6f,' % (field, draw.logged[name], scored - start)
         if places is not None:
             more += b'"places":%s,' % orjson.dumps(places)
         if units is not None:

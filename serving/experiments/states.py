@@ -7,6 +7,7 @@ from pathlib import Path
 from ml.experiments.states import ExperimentState, follows
 from serving.events.appended_lines import AppendedLines
 from serving.metrics.metrics import Metrics
+from serving.process.repeating import Repeating
 
 SECONDS_BETWEEN_READS = 0.2
 
@@ -23,8 +24,7 @@ class States:
         self._lines = AppendedLines(folder)
         self._served: dict[str, Take] = {}
         self._reading = threading.Lock()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="experiments", daemon=True)
+        self._following = Repeating("experiments", SECONDS_BETWEEN_READS, self.read)
 
     @property
     def problem(self) -> str | None:
@@ -35,12 +35,11 @@ class States:
     def start(self) -> None:
         """Read what there is, then follow in a thread."""
         self.read()
-        self._thread.start()
+        self._following.start()
 
     def stop(self) -> None:
         """End the thread."""
-        self._stop.set()
-        self._thread.join()
+        self._following.stop()
 
     def read(self) -> None:
         """Take what was appended since the last time."""
@@ -61,7 +60,3 @@ class States:
             for fingerprint, take in experiments.items():
                 if fingerprint in self.known:
                     take(self.known[fingerprint])
-
-    def _follow(self) -> None:
-        while not self._stop.wait(SECONDS_BETWEEN_READS):
-            self.read()

@@ -8,6 +8,7 @@ import orjson
 
 from serving.events.appended_lines import AppendedLines
 from serving.metrics.metrics import Metrics
+from serving.process.repeating import Repeating
 from serving.releases.online_view import OnlineView
 from serving.releases.release import Release
 
@@ -26,8 +27,7 @@ class Pushes:
         self._lines = AppendedLines(folder)
         self._views: Mapping[str, OnlineView] = {}
         self._reading = threading.Lock()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="pushes", daemon=True)
+        self._following = Repeating("pushes", SECONDS_BETWEEN_READS, self.read)
 
     @property
     def problem(self) -> str | None:
@@ -37,12 +37,11 @@ class Pushes:
 
     def start(self) -> None:
         """Follow the files in a thread."""
-        self._thread.start()
+        self._following.start()
 
     def stop(self) -> None:
         """End the thread."""
-        self._stop.set()
-        self._thread.join()
+        self._following.stop()
 
     def read(self) -> None:
         """Take what was appended since the last time."""
@@ -63,10 +62,6 @@ class Pushes:
         with self._reading:
             self._take(lines, release.views)
             self._lines, self._views = lines, release.views
-
-    def _follow(self) -> None:
-        while not self._stop.wait(SECONDS_BETWEEN_READS):
-            self.read()
 
     def _take(self, lines: AppendedLines, views: Mapping[str, OnlineView]) -> None:
         for line in lines.read():

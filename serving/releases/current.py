@@ -1,7 +1,6 @@
 """The current release, replaced while requests go on."""
 
 import logging
-import threading
 import time
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from ml.release.manifest import current_release
 from serving.experiments.states import States
 from serving.metrics.metrics import Metrics
 from serving.metrics.refusals import Refusals
+from serving.process.repeating import Repeating
 from serving.pushes.follow import Pushes
 from serving.releases.loaded import LoadedParts
 from serving.releases.served_release import ServedRelease
@@ -39,18 +39,16 @@ class CurrentRelease:
         self._states = states
         self._refusals = refusals
         self._parts = LoadedParts()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="releases", daemon=True)
+        self._following = Repeating("releases", settings.poll_seconds, self.refresh)
 
     def start(self) -> None:
         """Load the current release, then follow the pointer in a thread."""
         self.refresh()
-        self._thread.start()
+        self._following.start()
 
     def stop(self) -> None:
         """End the thread."""
-        self._stop.set()
-        self._thread.join()
+        self._following.stop()
 
     def refresh(self) -> None:
         """Load what the pointer names, unless it is what is served or has failed within RETRY_SECONDS."""
@@ -76,7 +74,3 @@ class CurrentRelease:
         self.release, self.problem, self._failed = release, None, None
         self._metrics.release_loaded(release.name)
         logger.info({"event": "release_loaded", "release": release.name})
-
-    def _follow(self) -> None:
-        while not self._stop.wait(self._settings.poll_seconds):
-            self.refresh()
